@@ -1,0 +1,74 @@
+import type { Message, OutboxRow, RawHeader } from './message.js'
+
+/**
+ * The wire format: CloudEvents 1.0, Kafka protocol binding, binary content mode. Attributes are headers `ce_*`, the
+ * data's media type is the header `content-type`, the value is the payload as it is.
+ */
+const specVersion = '1.0'
+const attributePrefix = 'ce_'
+const reserved = new Set(['ce_id', 'ce_type', 'ce_source', 'ce_specversion', 'ce_time', 'content-type'])
+
+/** True for a header name that the wire format owns: users may not set it. */
+export function isReservedHeader(name: string): boolean {
+  return reserved.has(name.toLowerCase()) || name.toLowerCase().startsWith(attributePrefix)
+}
+
+/** The record headers of a row, in a fixed order: those that differ by message last. */
+export function encodeHeaders(row: OutboxRow): [string, string][] {
+  const headers: [string, string][] = [
+    ['ce_specversion', specVersion],
+    ['ce_type', row.type],
+    ['ce_source', row.source],
+  ]
+  if (row.contentType !== null) headers.push(['content-type', row.contentType])
+  headers.push(['ce_id', row.id], ['ce_time', row.createdAt])
+  if (row.headers !== null) {
+    for (const name of Object.keys(row.headers)) headers.push([name, String(row.headers[name])])
+  }
+  return headers
+}
+
+/** A record as a subscriber hands it over. */
+export interface WireRecord {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: string | null
+  /** Milliseconds since the Unix epoch. */
+  readonly timestamp: number
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  readonly headers: readonly RawHeader[]
+}
+
+/**
+ * The envelope of a record: everything of a `Message` but its decoded data. `id` and `type` are empty when the record
+ * names none. Understands our own headers and those of Debezium's outbox event router (`id`, `eventType`).
+ */
+export type Envelope = Omit<Message, 'data'>
+
+export function decodeEnvelope(record: WireRecord): Envelope {
+  const text = new Map<string, string>()
+  const headers: Record<string, string> = Object.create(null)
+  for (const [name, value] of record.headers) {
+    if (value === null) continue
+    const decoded = Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('utf8')
+    text.set(name, decoded)
+    if (!isReservedHeader(name)) headers[name] = decoded
+  }
+  const time = new Date(text.get('ce_time') ?? record.timestamp)
+  return {
+    id: text.get('ce_id') ?? text.get('id') ?? '',
+    topic: record.topic,
+    key: record.key === null ? null : Buffer.from(record.key).toString('utf8'),
+    type: text.get('ce_type') ?? text.get('eventType') ?? '',
+    source: text.get('ce_source') ?? '',
+    time: Number.isNaN(time.getTime()) ? new Date(record.timestamp) : time,
+    headers,
+    contentType: text.get('content-type') ?? null,
+    payload: record.value,
+    rawKey: record.key,
+    rawHeaders: record.headers,
+    partition: record.partition,
+    offset: record.offset,
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * Every code an error of this project can carry, and whether trying the same thing again can help.
+ * `docs/errors.md` lists them with cause and mend; a test holds the two together.
+ */
+export const errorCodes = {
+  INVALID_SETTING: { retryable: false },
+  INVALID_MESSAGE: { retryable: false },
+  UNKNOWN_MESSAGE_TYPE: { retryable: false },
+  SCHEMA_MISMATCH: { retryable: false },
+  PAYLOAD_NOT_ENCODABLE: { retryable: false },
+  PAYLOAD_TOO_LARGE: { retryable: false },
+  PAYLOAD_NOT_DECODABLE: { retryable: false },
+  MESSAGE_ID_MISSING: { retryable: false },
+  MESSAGE_TYPE_MISSING: { retryable: false },
+  MESSAGE_PAST_HORIZON: { retryable: false },
+  MESSAGE_FROM_FUTURE: { retryable: false },
+  HANDLER_FAILED: { retryable: true },
+  TRANSACTION_ABORTED: { retryable: false },
+  TRANSACTION_ENDED: { retryable: false },
+  SCHEMA_NOT_MIGRATED: { retryable: false },
+  MIGRATION_CHANGED: { retryable: false },
+  MIGRATION_MISSING: { retryable: false },
+  MIGRATION_FAILED: { retryable: false },
+  DATABASE_UNREACHABLE: { retryable: true },
+  DATABASE_NOT_PRIMARY: { retryable: true },
+  WINDOW_IN_TRANSACTION: { retryable: false },
+  LEASE_LOST: { retryable: true },
+  TRANSPORT_UNREACHABLE: { retryable: true },
+  TRANSPORT_FAILED: { retryable: true },
+  TOPIC_MISSING: { retryable: true },
+  TOPIC_WITHOUT_GROUP: { retryable: false },
+  RECORD_TOO_LARGE: { retryable: false },
+  RECORD_REFUSED: { retryable: false },
+  NOT_AUTHORIZED: { retryable: false },
+  STOP_DEADLINE_PASSED: { retryable: true },
+} as const satisfies Record<string, { retryable: boolean }>
+
+export type ErrorCode = keyof typeof errorCodes
+
+export interface OnceboxErrorOptions {
+  /** The next step for whoever reads the error: a sentence in the imperative. */
+  readonly next?: string
+  readonly cause?: unknown
+}
+
+/** The one error class. Decisions rest on `code` and `retryable`, never on the text. */
+export class OnceboxError extends Error {
+  override readonly name = 'OnceboxError'
+  readonly code: ErrorCode
+  readonly retryable: boolean
+  readonly next: string | undefined
+
+  constructor(code: ErrorCode, what: string, options: OnceboxErrorOptions = {}) {
+    super(options.next === undefined ? what : `${what}. ${options.next}`, { cause: options.cause })
+    this.code = code
+    this.retryable = errorCodes[code].retryable
+    this.next = options.next
+  }
+}
+
+/** True for an error of this project, with the given code when one is given. Works across copies of the package. */
+export function isOnceboxError(error: unknown, code?: ErrorCode): error is OnceboxError {
+  return (
+    error instanceof Error &&
+    error.name === 'OnceboxError' &&
+    (code === undefined || (error as { code?: unknown }).code === code)
+  )
+}

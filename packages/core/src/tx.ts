@@ -1,0 +1,32 @@
+/**
+ * A transaction (or a single connection) that runs SQL. Structural: any object with this `query` is one,
+ * and `pg`'s own client already is.
+ *
+ * `text` uses `$1`, `$2`, … parameters. Statements of this project pass arrays as one JSON text parameter and read
+ * 64-bit numbers as text, so that every driver behaves alike.
+ */
+export interface Tx {
+  query<Row extends object = Record<string, unknown>>(
+    text: string,
+    values?: readonly unknown[],
+  ): Promise<{ readonly rows: Row[] }>
+}
+
+/** Both faces of one transaction: the library's own (`trx`) and the project's (`tx`). */
+export interface TransactionScope<Trx> {
+  readonly trx: Trx
+  readonly tx: Tx
+}
+
+/**
+ * A user's database as a consumer needs it. One implementation for each supported library
+ * (`pgDatabase`, `kyselyDatabase`, …).
+ */
+export interface Database<Trx> {
+  /**
+   * Opens a READ COMMITTED transaction, runs `work` in it, and commits when `work` resolves.
+   * When `work` rejects, the transaction is rolled back and the same error is thrown.
+   * When COMMIT fails, the driver's error is thrown as it is, with its SQLSTATE in `code`.
+   */
+  transaction<T>(work: (scope: TransactionScope<Trx>) => Promise<T>): Promise<T>
+}
