@@ -78,14 +78,12 @@ describe('the in-memory transport', () => {
     }
     const transport = memoryTransport({ partitions: 1, clock })
     let calls = 0
-    const subscription = await transport
-      .subscriber()
-      .subscribe(
-        limits,
-        handler({
-          batch: async (batch) => (++calls === 1 ? { done: 0, retryAfterMs: 60_000 } : { done: batch.records.length }),
-        }),
-      )
+    const subscription = await transport.subscriber().subscribe(
+      limits,
+      handler({
+        batch: async (batch) => (++calls === 1 ? { done: 0, retryAfterMs: 60_000 } : { done: batch.records.length }),
+      }),
+    )
     await transport.publisher().publish([record('a', '1')])
     await vi.waitFor(() => expect(calls).toBe(2))
     expect(sleeps).toEqual([60_000])
