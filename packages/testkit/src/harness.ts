@@ -1,0 +1,77 @@
+import { randomBytes } from 'node:crypto'
+import pg from 'pg'
+import type { PostgresVersion } from './postgresBinaries.js'
+import { createSharedServers, offeredServers, type SharedServers } from './sharedServers.js'
+
+/** The versions every SQL statement of this project is tested on, for `describe.each`. */
+export const postgresVersions: readonly PostgresVersion[] = [18, 15]
+
+/** A database of its own on the shared server. */
+export interface TestDatabase extends AsyncDisposable {
+  readonly url: string
+  readonly name: string
+  readonly version: PostgresVersion
+  /** At most ten connections; ended by `drop`. */
+  readonly pool: pg.Pool
+  /** Ends the pool and drops the database, with the sessions others have on it. */
+  drop(): Promise<void>
+}
+
+export interface TestDatabaseOptions {
+  /** Default 18. */
+  readonly version?: PostgresVersion
+  /** Runs on the fresh database before it is handed out: migrations, tables. */
+  readonly prepare?: (database: { url: string; pool: pg.Pool }) => Promise<unknown>
+}
+
+let own: SharedServers | undefined
+
+// Without the global setup of the vitest configuration, this process keeps servers of its own until it ends.
+function servers(): Omit<SharedServers, 'stop'> {
+  const offered = offeredServers()
+  if (offered !== undefined) return offered
+  own ??= createSharedServers()
+  return own
+}
+
+/**
+ * Creates an empty database on the run's shared Postgres, which is started for the first who asks and runs with
+ * `fastSettings`. Never crash or stop that server: others use it; `startPostgres` gives you your own.
+ */
+export async function testDatabase(options: TestDatabaseOptions = {}): Promise<TestDatabase> {
+  const version = options.version ?? 18
+  const server = await servers().postgres(version)
+  const name = uniqueName('test')
+  await administer(server, `create database ${pg.escapeIdentifier(name)}`)
+  const url = new URL(server)
+  url.pathname = `/${name}`
+  const pool = new pg.Pool({ connectionString: url.href, max: 10 })
+  // An idle connection that a test terminates would otherwise end the test process.
+  pool.on('error', () => undefined)
+  const drop = async (): Promise<void> => {
+    if (!pool.ended) await pool.end()
+    await administer(server, `drop database if exists ${pg.escapeIdentifier(name)} with (force)`)
+  }
+  try {
+    await options.prepare?.({ url: url.href, pool })
+  } catch (error) {
+    await drop()
+    throw error
+  }
+  return { url: url.href, name, version, pool, drop, [Symbol.asyncDispose]: drop }
+}
+
+/** A name nobody else uses, fit for topics, groups, databases and schemas: `prefix_3f9c…` in lower case. */
+export function uniqueName(prefix: string): string {
+  return `${prefix}_${randomBytes(6).toString('hex')}`
+}
+
+async function administer(url: string, statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    await client.query(statement)
+  } finally {
+    await client.end()
+  }
+}
