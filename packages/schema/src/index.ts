@@ -1,1 +1,11 @@
-export {}
+export { type AppliedMigration, schemaVersion } from './appliedMigrations.js'
+export { currentVersion } from './currentVersion.js'
+export { inboxRing, inboxSlotOf } from './inboxRing.js'
+export { type MigrateOptions, type MigrateResult, migrate } from './migrate.js'
+export { checksumOf, type Migration, migrationsDirectory, readMigrations } from './migrationFiles.js'
+export { outboxRing } from './outboxRing.js'
+export { type MigrationPlan, type MigrationState, type PlannedMigration, plan, planOf, requireSound } from './plan.js'
+export { type PrintOptions, printMigrations } from './printMigrations.js'
+export { migrateCommand, type RequireSchemaOptions, requireSchema } from './requireSchema.js'
+export { defaultSchema, quoteSchema } from './schemaName.js'
+export { type Tables, tables } from './tables.js'

@@ -1,0 +1,63 @@
+import { quoteIdentifier } from '@oncebox/core'
+import { defaultSchema, quoteSchema } from './schemaName.js'
+
+/**
+ * Quoted, qualified names of everything in the schema, ready for SQL text. Sequences are passed to functions such as
+ * `setval` as `$1::regclass` with the same text as parameter.
+ */
+export interface Tables {
+  /** The quoted schema itself. */
+  readonly schema: string
+  readonly migration: string
+  readonly outbox: string
+  readonly scheduled: string
+  readonly relayCursor: string
+  readonly databaseIdentity: string
+  readonly pinnedTopic: string
+  readonly parked: string
+  readonly inbox: string
+  readonly inboxForeign: string
+  readonly consumerOffset: string
+  readonly attempt: string
+  readonly deadLetter: string
+  /** Sequence: the active slot of the outbox ring. */
+  readonly outboxSlot: string
+  /** Sequence: ids whose milliseconds lie below are refused. */
+  readonly inboxFloor: string
+  /** Function: `emit(topic, key, type, payload, headers, id, content_type, source)`. */
+  readonly emit: string
+  /** Function: `inbox_slot(message_id)`. */
+  readonly inboxSlot: string
+  /** Any other object of the schema by its plain name, such as a leaf of a ring. */
+  of(name: string): string
+}
+
+/**
+ * The one place that qualifies names with the schema setting.
+ *
+ * @throws OnceboxError `INVALID_SETTING` when the schema name is not usable.
+ */
+export function tables(schema: string = defaultSchema): Tables {
+  const quoted = quoteSchema(schema)
+  const of = (name: string): string => `${quoted}.${quoteIdentifier(name)}`
+  return {
+    schema: quoted,
+    migration: of('migration'),
+    outbox: of('outbox'),
+    scheduled: of('scheduled'),
+    relayCursor: of('relay_cursor'),
+    databaseIdentity: of('database_identity'),
+    pinnedTopic: of('pinned_topic'),
+    parked: of('parked'),
+    inbox: of('inbox'),
+    inboxForeign: of('inbox_foreign'),
+    consumerOffset: of('consumer_offset'),
+    attempt: of('attempt'),
+    deadLetter: of('dead_letter'),
+    outboxSlot: of('outbox_slot'),
+    inboxFloor: of('inbox_floor'),
+    emit: of('emit'),
+    inboxSlot: of('inbox_slot'),
+    of,
+  }
+}
