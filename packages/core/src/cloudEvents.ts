@@ -6,11 +6,12 @@ import type { Message, OutboxRow, RawHeader } from './message.js'
  */
 const specVersion = '1.0'
 const attributePrefix = 'ce_'
-const reserved = new Set(['ce_id', 'ce_type', 'ce_source', 'ce_specversion', 'ce_time', 'content-type'])
+const contentTypeHeader = 'content-type'
 
-/** True for a header name that the wire format owns: users may not set it. */
+/** True for a header name that the wire format owns, in any case: users may not set it. */
 export function isReservedHeader(name: string): boolean {
-  return reserved.has(name.toLowerCase()) || name.toLowerCase().startsWith(attributePrefix)
+  const lower = name.toLowerCase()
+  return lower.startsWith(attributePrefix) || lower === contentTypeHeader
 }
 
 /** The record headers of a row, in a fixed order: those that differ by message last. */
@@ -20,10 +21,13 @@ export function encodeHeaders(row: OutboxRow): [string, string][] {
     ['ce_type', row.type],
     ['ce_source', row.source],
   ]
-  if (row.contentType !== null) headers.push(['content-type', row.contentType])
+  if (row.contentType !== null) headers.push([contentTypeHeader, row.contentType])
   headers.push(['ce_id', row.id], ['ce_time', row.createdAt])
   if (row.headers !== null) {
-    for (const name of Object.keys(row.headers)) headers.push([name, String(row.headers[name])])
+    for (const [name, value] of Object.entries<unknown>(row.headers)) {
+      // Rows written around `emit` may hold any JSON here.
+      headers.push([name, typeof value === 'string' ? value : JSON.stringify(value)])
+    }
   }
   return headers
 }
@@ -46,29 +50,37 @@ export interface WireRecord {
  */
 export type Envelope = Omit<Message, 'data'>
 
+/**
+ * The envelope of a record. Names that repeat: the last one counts in `headers`, all are in `rawHeaders`. Never throws:
+ * bytes that are not UTF-8 are replaced in the text fields and kept in the raw ones.
+ */
 export function decodeEnvelope(record: WireRecord): Envelope {
   const text = new Map<string, string>()
   const headers: Record<string, string> = Object.create(null)
   for (const [name, value] of record.headers) {
     if (value === null) continue
-    const decoded = Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('utf8')
-    text.set(name, decoded)
-    if (!isReservedHeader(name)) headers[name] = decoded
+    const decoded = utf8(value)
+    if (isReservedHeader(name)) text.set(name.toLowerCase(), decoded)
+    else headers[name] = decoded
   }
   const time = new Date(text.get('ce_time') ?? record.timestamp)
   return {
-    id: text.get('ce_id') ?? text.get('id') ?? '',
+    id: text.get('ce_id') ?? headers.id ?? '',
     topic: record.topic,
-    key: record.key === null ? null : Buffer.from(record.key).toString('utf8'),
-    type: text.get('ce_type') ?? text.get('eventType') ?? '',
+    key: record.key === null ? null : utf8(record.key),
+    type: text.get('ce_type') ?? headers.eventType ?? '',
     source: text.get('ce_source') ?? '',
     time: Number.isNaN(time.getTime()) ? new Date(record.timestamp) : time,
     headers,
-    contentType: text.get('content-type') ?? null,
+    contentType: text.get(contentTypeHeader) ?? null,
     payload: record.value,
     rawKey: record.key,
     rawHeaders: record.headers,
     partition: record.partition,
     offset: record.offset,
   }
+}
+
+function utf8(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
 }

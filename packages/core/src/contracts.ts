@@ -59,6 +59,8 @@ export function validateData<S extends StandardSchemaV1>(
 ): StandardSchemaV1.InferOutput<S> {
   const result = schema['~standard'].validate(data)
   if (result instanceof Promise) {
+    // Nobody waits for it, so its rejection must not end the process.
+    result.catch(() => {})
     throw new OnceboxError('INVALID_SETTING', `The schema of message type ${JSON.stringify(type)} is asynchronous`, {
       next: 'Use a schema without asynchronous refinements; a transaction must not wait for them.',
     })

@@ -1,8 +1,11 @@
-/** The SQLSTATE (five characters) of a driver's error, or undefined when it carries none. */
+import { isOnceboxError } from './errors.js'
+
+/** The SQLSTATE (five characters) of a driver's error or of one among its causes; undefined when there is none. */
 export function sqlState(error: unknown): string | undefined {
-  for (let current = error, depth = 0; current instanceof Error && depth < 5; current = current.cause, depth++) {
-    const code = (current as { code?: unknown }).code
-    if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code)) return code
+  for (const current of causes(error)) {
+    const { code, syscall } = current as { code?: unknown; syscall?: unknown }
+    // Node's EPIPE has five capitals too; errors of system calls name the call.
+    if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && syscall === undefined) return code
   }
   return undefined
 }
@@ -11,48 +14,78 @@ export function sqlState(error: unknown): string | undefined {
  * What a failed statement or COMMIT means for whoever ran it. The only file that decides from a SQLSTATE.
  *
  * - `conflict`: serialization failure, deadlock or out of memory (40001, 40P01, 53200): the same work, smaller, can pass.
- * - `unavailable`: the connection or the server is gone, starting, stopping, read-only or full (classes 08, 53, 57P, 25006,
- *   and socket errors): wait and do the same again.
+ * - `unavailable`: the connection or the server is gone, starting, stopping, read-only or full (classes 08, 53, 57P, 58,
+ *   25006, `DATABASE_UNREACHABLE`): wait and do the same again.
  * - `lockTimeout`: 55P03: somebody holds the lock; later.
- * - `aborted`: 25P02: an earlier statement of the transaction failed and the error was swallowed.
- * - `other`: the work itself is at fault.
+ * - `aborted`: 25P02, `TRANSACTION_ABORTED`: an earlier statement failed and its error was swallowed.
+ * - `other`: the work itself is at fault; also when it took so long that the server ended it (57014, 25P03, 25P04).
  */
 export type DatabaseErrorClass = 'conflict' | 'unavailable' | 'lockTimeout' | 'aborted' | 'other'
+
+/**
+ * Classifies what `Database.transaction` throws, which may be any error of the user's work: only SQLSTATEs and our own
+ * codes count. A socket error says nothing here, for it may come from the work's own HTTP call; that the database's
+ * connection is lost, `Database.transaction` says itself, by `DATABASE_UNREACHABLE`.
+ */
+export function classifyTransactionError(error: unknown): DatabaseErrorClass {
+  const state = sqlState(error)
+  // The server ended the session because the work let it wait: that this lost the connection is the work's fault.
+  if (state === '25P03' || state === '25P04') return 'other'
+  for (const current of causes(error)) {
+    if (isOnceboxError(current, 'DATABASE_UNREACHABLE')) return 'unavailable'
+    if (isOnceboxError(current, 'TRANSACTION_ABORTED')) return 'aborted'
+  }
+  if (state === undefined) return 'other'
+  if (state === '40001' || state === '40P01' || state === '53200') return 'conflict'
+  if (state === '55P03') return 'lockTimeout'
+  if (state === '25P02') return 'aborted'
+  if (/^(08|53|57P|58)/.test(state) || state === '25006') return 'unavailable'
+  return 'other'
+}
 
 const socketCodes = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
+  'ECONNABORTED',
   'EPIPE',
   'ETIMEDOUT',
   'ENOTFOUND',
   'EAI_AGAIN',
   'EHOSTUNREACH',
+  'EHOSTDOWN',
   'ENETUNREACH',
+  'ENETDOWN',
+  'EADDRNOTAVAIL',
 ])
 
-/** pg throws plain errors without a code for a socket that ended; these are its fixed texts, not the server's. */
+/**
+ * pg throws errors without any code for a socket that ended; these are its fixed texts, not the server's, and a test
+ * holds them against the real client. The one place that looks at a text, because there is nothing else to look at.
+ */
 const driverConnectionTexts = new Set([
   'Connection terminated',
   'Connection terminated unexpectedly',
   'Connection terminated due to connection timeout',
   'Client has encountered a connection error and is not queryable',
   'Client was closed and is not queryable',
+  'timeout expired',
   'timeout exceeded when trying to connect',
 ])
 
+/** Classifies an error that a driver itself threw: what `classifyTransactionError` knows, and lost sockets. */
 export function classifyDatabaseError(error: unknown): DatabaseErrorClass {
-  const state = sqlState(error)
-  if (state !== undefined && !socketCodes.has(state)) {
-    if (state === '40001' || state === '40P01' || state === '53200') return 'conflict'
-    if (state === '55P03') return 'lockTimeout'
-    if (state === '25P02') return 'aborted'
-    if (/^(08|53|57P|58)/.test(state) || state === '25006') return 'unavailable'
-    return 'other'
-  }
-  for (let current = error, depth = 0; current instanceof Error && depth < 5; current = current.cause, depth++) {
+  const known = classifyTransactionError(error)
+  if (known !== 'other' || sqlState(error) !== undefined) return known
+  for (const current of causes(error)) {
     const code = (current as { code?: unknown }).code
     if (typeof code === 'string' && socketCodes.has(code)) return 'unavailable'
     if (code === undefined && driverConnectionTexts.has(current.message)) return 'unavailable'
   }
   return 'other'
+}
+
+function* causes(error: unknown): Generator<Error> {
+  for (let current = error, depth = 0; current instanceof Error && depth < 8; current = current.cause, depth++) {
+    yield current
+  }
 }

@@ -27,6 +27,14 @@ export interface Database<Trx> {
    * Opens a READ COMMITTED transaction, runs `work` in it, and commits when `work` resolves.
    * When `work` rejects, the transaction is rolled back and the same error is thrown.
    * When COMMIT fails, the driver's error is thrown as it is, with its SQLSTATE in `code`.
+   * `tx` refuses statements once `work` has settled (`TRANSACTION_ENDED`).
+   *
+   * `classifyTransactionError` says what the error means.
+   *
+   * @throws OnceboxError `DATABASE_UNREACHABLE`, with the driver's or the work's error as its cause, when no transaction
+   *   could be opened or its connection was lost; after COMMIT was sent, nobody knows whether it was carried out.
+   * @throws OnceboxError `TRANSACTION_ABORTED` when a statement had failed and `work` resolved all the same: nothing was
+   *   written.
    */
   transaction<T>(work: (scope: TransactionScope<Trx>) => Promise<T>): Promise<T>
 }

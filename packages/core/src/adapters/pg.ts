@@ -1,8 +1,20 @@
-import type { ClientBase, Pool } from 'pg'
-import type { Database, Tx } from '../tx.js'
+import type { ClientBase, Pool, PoolClient } from 'pg'
+import { isOnceboxError, OnceboxError } from '../errors.js'
+import { sqlState } from '../sqlstate.js'
+import { databaseUnreachable, endableTx, transactionAborted } from '../transactionEnd.js'
+import type { Database, TransactionScope, Tx } from '../tx.js'
 
-/** The transaction that is open on `client` (a `pg` Client or PoolClient on which the caller ran BEGIN). */
+/**
+ * The transaction that is open on `client` (a `pg` Client or PoolClient on which the caller ran BEGIN).
+ *
+ * @throws OnceboxError `INVALID_SETTING` when it is given a pool, whose every query may run on another connection.
+ */
 export function fromPg(client: ClientBase): Tx {
+  if ('totalCount' in client) {
+    throw new OnceboxError('INVALID_SETTING', 'fromPg was given a pool, which is not a transaction', {
+      next: 'Take a client from the pool, run BEGIN on it, and pass the client.',
+    })
+  }
   return {
     async query<Row extends object>(text: string, values?: readonly unknown[]) {
       const result = await client.query(text, values as unknown[] | undefined)
@@ -11,31 +23,70 @@ export function fromPg(client: ClientBase): Tx {
   }
 }
 
-/** A `pg` Pool as a consumer's database; `trx` in handlers is the pool's client. The caller closes the pool. */
+const survivors = new WeakSet<object>()
+
+/**
+ * Keeps the process alive when a connection of `pool` is lost while nobody waits for an answer on it: pg reports that as
+ * an `error` event, on the pool or on the client in use, which without a listener would be an uncaught exception. The
+ * loss is not hidden: the next statement on the connection fails. Calling it twice is fine.
+ */
+export function surviveConnectionLoss(pool: Pool): void {
+  if (survivors.has(pool)) return
+  survivors.add(pool)
+  const failsAtNextStatement = () => {}
+  pool.on('error', failsAtNextStatement)
+  pool.on('acquire', (client) => {
+    if (survivors.has(client)) return
+    survivors.add(client)
+    client.on('error', failsAtNextStatement)
+  })
+}
+
+/**
+ * A `pg` Pool as a consumer's database; `trx` in handlers is the pool's client. The caller closes the pool.
+ * Connections that are lost do not end the process (`surviveConnectionLoss`) and do not go back to the pool.
+ */
 export function pgDatabase(pool: Pool): Database<ClientBase> {
+  surviveConnectionLoss(pool)
   return {
     async transaction(work) {
-      const client = await pool.connect()
-      let broken: Error | undefined
-      // A connection that dies between two statements emits an error; without a listener it would end the process.
+      const client = await pool.connect().catch((cause) => {
+        throw databaseUnreachable('before the transaction began', cause)
+      })
+      let lost: Error | undefined
       const onError = (error: Error) => {
-        broken = error
+        lost ??= error
       }
       client.on('error', onError)
       try {
-        await client.query('BEGIN ISOLATION LEVEL READ COMMITTED')
-        const result = await work({ trx: client, tx: fromPg(client) })
-        await client.query('COMMIT')
-        return result
+        return await transact(client, work)
       } catch (error) {
-        await client.query('ROLLBACK').catch((rollbackError: Error) => {
-          broken = rollbackError
-        })
-        throw error
+        // A server that aborted the transaction by itself answers ROLLBACK with a warning; one that is gone, not at all.
+        await client.query('ROLLBACK').catch(onError)
+        if (lost === undefined || isOnceboxError(error, 'DATABASE_UNREACHABLE')) throw error
+        // What the server said last (25P03, 57P01, …) comes to the one or the other.
+        const told = sqlState(error) === undefined && sqlState(lost) !== undefined ? lost : error
+        throw databaseUnreachable('inside the transaction', told)
       } finally {
         client.off('error', onError)
-        client.release(broken)
+        client.release(lost)
       }
     },
   }
+}
+
+async function transact<T>(client: PoolClient, work: (scope: TransactionScope<ClientBase>) => Promise<T>): Promise<T> {
+  await client.query('BEGIN ISOLATION LEVEL READ COMMITTED').catch((cause) => {
+    throw databaseUnreachable('before the transaction began', cause)
+  })
+  const { tx, end } = endableTx(fromPg(client))
+  let result: T
+  try {
+    result = await work({ trx: client, tx })
+  } finally {
+    end()
+  }
+  const { command } = await client.query('COMMIT')
+  if (command === 'ROLLBACK') throw transactionAborted()
+  return result
 }
