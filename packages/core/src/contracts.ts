@@ -7,8 +7,11 @@ export interface MessageContract<Schema extends StandardSchemaV1 = StandardSchem
   readonly topic: string
   /** Any standard-schema validator (zod, valibot, arktype, …). It must answer synchronously. */
   readonly schema: Schema
-  /** The ordering key of a message; absent or null: the message has no order. */
-  readonly key?: (data: StandardSchemaV1.InferOutput<Schema>) => string | null
+  /**
+   * The ordering key of a message; absent or null: the message has no order.
+   * A method in type, so that a contract of one schema is a `MessageContract` of any.
+   */
+  key?(data: StandardSchemaV1.InferOutput<Schema>): string | null
 }
 
 export type MessageContracts = Readonly<Record<string, MessageContract>>
