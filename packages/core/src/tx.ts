@@ -37,4 +37,10 @@ export interface Database<Trx> {
    *   written.
    */
   transaction<T>(work: (scope: TransactionScope<Trx>) => Promise<T>): Promise<T>
+
+  /**
+   * The transaction `trx`, which the caller opened with the library, as a `Tx`.
+   * @throws OnceboxError `INVALID_SETTING` when `trx` is no transaction.
+   */
+  txOf(trx: Trx): Tx
 }

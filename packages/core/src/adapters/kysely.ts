@@ -47,6 +47,7 @@ async function hasEnded<DB>(trx: Kysely<DB>): Promise<boolean> {
  */
 export function kyselyDatabase<DB>(db: Kysely<DB>): Database<Transaction<DB>> {
   return {
+    txOf: fromKysely,
     async transaction(work) {
       let begun = false
       let failure: { readonly error: unknown } | undefined

@@ -49,6 +49,7 @@ export function surviveConnectionLoss(pool: Pool): void {
 export function pgDatabase(pool: Pool): Database<ClientBase> {
   surviveConnectionLoss(pool)
   return {
+    txOf: fromPg,
     async transaction(work) {
       const client = await pool.connect().catch((cause) => {
         throw databaseUnreachable('before the transaction began', cause)
