@@ -1,8 +1,11 @@
-import { CompiledQuery, type Kysely, type Transaction } from 'kysely'
+import { CompiledQuery, type Kysely, type QueryExecutor, type Transaction } from 'kysely'
 import { OnceboxError } from '../errors.js'
 import { sqlState } from '../sqlstate.js'
 import { databaseUnreachable, endableTx, transactionAborted, transactionEnded } from '../transactionEnd.js'
 import type { Database, Tx } from '../tx.js'
+
+/** A `Transaction<DB>` or `ControlledTransaction<DB>` of any DB. */
+export type KyselyTransaction = Pick<Transaction<never>, 'isTransaction' | 'getExecutor'>
 
 /**
  * The Kysely transaction `trx` as a `Tx`. Its plugins (a CamelCasePlugin, for example) do not touch our statements.
@@ -10,29 +13,29 @@ import type { Database, Tx } from '../tx.js'
  * @throws OnceboxError `INVALID_SETTING` when it is given a Kysely instance that is no transaction. The `Tx` throws
  *   `TRANSACTION_ENDED` for statements that come after the transaction.
  */
-export function fromKysely<DB>(trx: Transaction<DB>): Tx {
+export function fromKysely(trx: KyselyTransaction): Tx {
   if (trx.isTransaction !== true) {
     throw new OnceboxError('INVALID_SETTING', 'fromKysely was given a Kysely instance that is not a transaction', {
       next: 'Pass the trx of db.transaction().execute(async (trx) => …).',
     })
   }
-  const plain = trx.withoutPlugins()
+  const executor = trx.getExecutor().withoutPlugins()
   return {
     async query<Row extends object>(text: string, values: readonly unknown[] = []) {
       try {
-        const result = await plain.executeQuery<Row>(CompiledQuery.raw(text, [...values]))
+        const result = await executor.executeQuery<Row>(CompiledQuery.raw(text, [...values]))
         return { rows: result.rows }
       } catch (error) {
-        throw sqlState(error) === undefined && (await hasEnded(plain)) ? transactionEnded(error) : error
+        throw sqlState(error) === undefined && (await hasEnded(executor)) ? transactionEnded(error) : error
       }
     },
   }
 }
 
 /** Kysely gives no sign that a transaction has ended but this: it hands out its connection no more. */
-async function hasEnded<DB>(trx: Kysely<DB>): Promise<boolean> {
+async function hasEnded(executor: QueryExecutor): Promise<boolean> {
   try {
-    await trx.getExecutor().provideConnection(async () => {})
+    await executor.provideConnection(async () => {})
     return false
   } catch {
     return true
