@@ -1,0 +1,88 @@
+import { type Logger, OnceboxError, sqlState } from '@oncebox/core'
+import { quoteSchema } from '@oncebox/schema'
+import pg from 'pg'
+import type { DatabaseFlags } from '../flags/databaseFlags.js'
+import { UsageError } from './failure.js'
+
+/** A database that answered. The caller ends the pool. */
+export interface OpenDatabase {
+  readonly pool: pg.Pool
+  /** host:port, without credentials: for messages. */
+  readonly address: string
+  readonly schema: string
+  end(): Promise<void>
+}
+
+const connectTimeoutMs = 10_000
+
+/**
+ * Opens a pool and proves with one connection that the database answers.
+ *
+ * @throws UsageError without a URL, or with one that cannot be read.
+ * @throws OnceboxError `INVALID_SETTING` for an unusable schema name, `DATABASE_UNREACHABLE` when nobody answers or the
+ *   server does not let us in.
+ */
+export async function openDatabase(flags: DatabaseFlags, verb: string, logger: Logger): Promise<OpenDatabase> {
+  const connectionString = requireUrl(flags.databaseUrl)
+  quoteSchema(flags.schema)
+  const address = addressOf(connectionString)
+  const pool = new pg.Pool({
+    connectionString,
+    application_name: `oncebox ${verb}`,
+    connectionTimeoutMillis: connectTimeoutMs,
+    keepAlive: true,
+    max: 10,
+  })
+  pool.on('error', (error) => logger.warn({ error }, `An idle connection to the database at ${address} was lost`))
+  try {
+    const client = await pool.connect()
+    client.release()
+  } catch (error) {
+    await pool.end()
+    throw new OnceboxError('DATABASE_UNREACHABLE', `Cannot reach the database at ${address}`, {
+      next: adviceFor(error),
+      cause: error,
+    })
+  }
+  return { pool, address, schema: flags.schema, end: () => pool.end() }
+}
+
+function requireUrl(url: string | undefined): string {
+  if (url === undefined) {
+    throw new UsageError('no database is given', 'Give --database-url or set DATABASE_URL.')
+  }
+  if (!/^postgres(ql)?:\/\//.test(url)) {
+    throw new UsageError(
+      'the database URL cannot be read',
+      'It looks like postgres://user:password@host:port/database.',
+    )
+  }
+  return url
+}
+
+function addressOf(connectionString: string): string {
+  try {
+    const { host, port } = new pg.Client({ connectionString })
+    return `${host}:${port}`
+  } catch {
+    throw new UsageError(
+      'the database URL cannot be read',
+      'It looks like postgres://user:password@host:port/database; encode special characters of the password (@ is %40).',
+    )
+  }
+}
+
+/** What to do about a refused connection. Advice only: the exit code is the same for all. */
+function adviceFor(error: unknown): string {
+  switch (sqlState(error)) {
+    case '28P01':
+    case '28000':
+      return 'The server refused the user or the password: check both, and pg_hba.conf.'
+    case '3D000':
+      return 'The server has no database of that name: create it, or mend the URL.'
+    case '53300':
+      return 'The server has no connection left: raise max_connections or end other sessions.'
+    default:
+      return 'Check that the server runs, and host and port of the URL.'
+  }
+}

@@ -1,0 +1,35 @@
+import { constants } from 'node:os'
+
+/** A listener for the signals that ask a process to end. */
+export interface StopListener {
+  /** Aborts at the first SIGTERM or SIGINT; its reason is the signal's name. */
+  readonly signal: AbortSignal
+  /** Gives the signals back to their default: the process ends at once. */
+  dispose(): void
+}
+
+const stopSignals = ['SIGTERM', 'SIGINT'] as const
+
+/** Listens from now on. The first signal aborts; the second ends the process at once with 128 + the signal's number. */
+export function listenForStop(): StopListener {
+  const controller = new AbortController()
+  const listener = (name: NodeJS.Signals) => {
+    if (controller.signal.aborted) process.exit(128 + constants.signals[name])
+    controller.abort(name)
+  }
+  for (const name of stopSignals) process.on(name, listener)
+  return {
+    signal: controller.signal,
+    dispose: () => {
+      for (const name of stopSignals) process.off(name, listener)
+    },
+  }
+}
+
+/** Resolves when `signal` aborts, at once when it has. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}

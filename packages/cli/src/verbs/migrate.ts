@@ -1,0 +1,46 @@
+import { type MigrateResult, migrate as migrateSchema, printMigrations } from '@oncebox/schema'
+import { openDatabase } from '../command/database.js'
+import { type ExitCode, exitCode } from '../command/exitCode.js'
+import { UsageError } from '../command/failure.js'
+import type { Console } from '../command/runVerb.js'
+import type { CommonFlags } from '../flags/commonFlags.js'
+import type { DatabaseFlags } from '../flags/databaseFlags.js'
+
+export interface MigrateFlags extends CommonFlags, DatabaseFlags {
+  readonly print?: boolean
+  readonly from?: number
+}
+
+/** `oncebox migrate`: applies what is pending, or prints it as SQL without touching a database. */
+export async function migrate(flags: MigrateFlags, console: Console): Promise<ExitCode> {
+  if (flags.print === true) return print(flags, console)
+  if (flags.from !== undefined)
+    throw new UsageError('--from only goes with --print', 'migrate applies what is pending.')
+  const database = await openDatabase(flags, 'migrate', console.logger)
+  try {
+    const client = await database.pool.connect()
+    try {
+      const result = await migrateSchema(client, { schema: flags.schema, logger: console.logger })
+      console.output.write(result, () => summary(result))
+      return exitCode.fine
+    } finally {
+      client.release()
+    }
+  } finally {
+    await database.end()
+  }
+}
+
+function print(flags: MigrateFlags, console: Console): ExitCode {
+  const sql = printMigrations({ schema: flags.schema, ...(flags.from === undefined ? {} : { from: flags.from }) })
+  if (console.output.json) console.output.write({ schema: flags.schema, sql }, () => null)
+  else console.output.raw(sql)
+  return exitCode.fine
+}
+
+function summary({ schema, applied, databaseVersion }: MigrateResult): string {
+  const name = JSON.stringify(schema)
+  if (applied.length === 0) return `Schema ${name} is at version ${databaseVersion}: nothing to do.`
+  const lines = applied.map((migration) => `  applied ${migration.version} ${migration.name}`)
+  return [`Schema ${name} is at version ${databaseVersion}.`, ...lines].join('\n')
+}

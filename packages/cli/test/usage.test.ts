@@ -1,0 +1,81 @@
+import { describe, expect, test } from 'vitest'
+import { oncebox } from './oncebox.js'
+
+const verbs = ['migrate', 'plan']
+const databaseVerbs = ['migrate', 'plan']
+const nobody = 'postgres://somebody:canary-password@127.0.0.1:1/shop'
+
+test('without a verb the help goes to stderr and the exit code says usage', async () => {
+  const { code, stdout, stderr } = await oncebox([])
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+  expect(stderr).toContain('Usage: oncebox')
+})
+
+test('--help and --version go to stdout and are fine', async () => {
+  const help = await oncebox(['--help'])
+  expect({ code: help.code, stderr: help.stderr }).toEqual({ code: 0, stderr: '' })
+  for (const verb of verbs) expect(help.stdout).toMatch(new RegExp(`^ {2}${verb}\\b`, 'm'))
+  expect(help.stdout.match(/^ {2}[a-z]+ \[options\]/gm)).toHaveLength(verbs.length)
+
+  const version = await oncebox(['--version'])
+  expect(version).toEqual({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/), stderr: '' })
+})
+
+test.each(verbs)('%s --help shows examples of itself and needs no database', async (verb) => {
+  const { code, stdout, stderr } = await oncebox([verb, '--help'])
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  expect(stdout).toContain(`$ oncebox ${verb}`)
+  expect(stdout).toContain('--json')
+})
+
+describe('what is typed wrong is refused with exit code 2 and nothing on stdout', () => {
+  test.each([
+    ['a verb that there is not', ['migrat']],
+    ['a verb of the design that is not built yet', ['doctor']],
+    ['an unknown flag', ['plan', '--databse-url', nobody]],
+    ['an argument that is not taken', ['plan', 'now']],
+    ['a flag without its value', ['plan', '--database-url']],
+    ['a log level that there is not', ['plan', '--log-level', 'loud']],
+    ['a number that is none', ['migrate', '--print', '--from', 'six']],
+    ['a number below the first', ['migrate', '--print', '--from', '0']],
+    ['--from without --print', ['migrate', '--from', '2', '--database-url', nobody]],
+    ['a URL of something else', ['plan', '--database-url', 'mysql://localhost/shop']],
+    ['a URL that cannot be read', ['plan', '--database-url', 'postgres://u:canary-password@host:port/x']],
+    ['an empty schema name', ['migrate', '--database-url', nobody, '--schema', '']],
+    ['a schema name that Postgres keeps', ['migrate', '--print', '--schema', 'pg_mine']],
+    ['a schema name that is too long', ['plan', '--database-url', nobody, '--schema', 'x'.repeat(64)]],
+  ])('%s', async (_what, args) => {
+    const { code, stdout, stderr } = await oncebox(args)
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).not.toBe('')
+    expect(stderr).not.toContain('canary-password')
+  })
+
+  test.each(databaseVerbs)('%s without a database', async (verb) => {
+    const { code, stdout, stderr } = await oncebox([verb], { environment: { DATABASE_URL: '' } })
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toContain('DATABASE_URL')
+  })
+})
+
+test.each(databaseVerbs)('%s with nobody at the address says host and port and exits with 3', async (verb) => {
+  const { code, stdout, stderr } = await oncebox([verb, '--json'], { environment: { DATABASE_URL: nobody } })
+  expect({ code, stdout }).toEqual({ code: 3, stdout: '' })
+  const line = JSON.parse(stderr) as Record<string, unknown>
+  expect(line).toMatchObject({ level: 'error', code: 'DATABASE_UNREACHABLE' })
+  expect(line.msg).toBe('Cannot reach the database at 127.0.0.1:1 (ECONNREFUSED)')
+  expect(stderr).not.toMatch(/canary-password|somebody/)
+})
+
+test('a flag typed wrong with a connection string in it does not print it', async () => {
+  const { code, stderr } = await oncebox(['plan', `--database-ur=${nobody}`])
+  expect(code).toBe(2)
+  expect(stderr).not.toMatch(/canary-password|somebody|127\.0\.0\.1/)
+})
+
+test('a flag goes before the environment', async () => {
+  const { stderr } = await oncebox(['plan', '--database-url', 'postgres://127.0.0.1:2/x'], {
+    environment: { DATABASE_URL: nobody },
+  })
+  expect(stderr).toContain('127.0.0.1:2')
+})
