@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
+import { kafkaAvailability } from './kafkaJars.js'
 import type { PostgresVersion } from './postgresBinaries.js'
 import { createSharedServers, offeredServers, type SharedServers } from './sharedServers.js'
 
@@ -59,6 +60,30 @@ export async function testDatabase(options: TestDatabaseOptions = {}): Promise<T
     throw error
   }
   return { url: url.href, name, version, pool, drop, [Symbol.asyncDispose]: drop }
+}
+
+/**
+ * Why Kafka suites are to be skipped, for `describe.skipIf(await kafkaMissing())`, or undefined. Where Kafka is
+ * required (`ONCEBOX_REQUIRE_KAFKA=1` or `CI=true`) nothing is skipped, and `testKafka` fails the tests instead.
+ * The reason is printed once for each test file.
+ */
+export async function kafkaMissing(): Promise<string | undefined> {
+  if (process.env.KAFKA_BROKERS || process.env.ONCEBOX_REQUIRE_KAFKA === '1' || process.env.CI === 'true')
+    return undefined
+  const availability = await kafkaAvailability()
+  if (availability.available) return undefined
+  process.stderr.write(`Kafka tests are skipped: ${availability.reason}\n`)
+  return availability.reason
+}
+
+/**
+ * The run's shared Kafka: the one in `KAFKA_BROKERS` (`host:port,…`), else a broker that is started for the first who
+ * asks. Topics are not created by writing to them; take `uniqueName` for theirs. Never kill that broker: others use
+ * it; `startKafka` gives you your own. Rejects where none can be had.
+ */
+export async function testKafka(): Promise<{ readonly brokers: string[] }> {
+  if (process.env.KAFKA_BROKERS) return { brokers: process.env.KAFKA_BROKERS.split(',') }
+  return { brokers: await servers().kafka() }
 }
 
 /** A name nobody else uses, fit for topics, groups, databases and schemas: `prefix_3f9c…` in lower case. */

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { chmod, cp, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
-import { cacheDirectory } from './cacheDirectory.js'
+import { readableCacheDirectory } from './cacheDirectory.js'
 
 export type PostgresVersion = 18 | 15
 
@@ -51,7 +51,7 @@ function nativeDirectory(version: PostgresVersion): string {
 /** Copies the package's `native` directory, with the library links its install script would have made. */
 async function copiedOut(native: string): Promise<string> {
   const manifest = JSON.parse(await readFile(join(dirname(native), 'package.json'), 'utf8')) as { version: string }
-  const target = join(await cacheDirectory(), `postgres-${manifest.version}`)
+  const target = join(await readableCacheDirectory(), `postgres-${manifest.version}`)
   if (existsSync(join(target, 'complete'))) return target
 
   const building = `${target}.${randomBytes(6).toString('hex')}`

@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { type KafkaServer, startKafka } from './kafkaServer.js'
 import type { PostgresVersion } from './postgresBinaries.js'
 import { fastSettings, type PostgresServer, startPostgres } from './postgresServer.js'
 
@@ -7,13 +8,20 @@ import { fastSettings, type PostgresServer, startPostgres } from './postgresServ
 export interface SharedServers {
   /** Connection string of the database `postgres`. */
   postgres(version: PostgresVersion): Promise<string>
+  /** The broker's address, `host:port`. */
+  kafka(): Promise<string[]>
   stop(): Promise<void>
 }
 
 /** Starts nothing yet. The caller stops it, and with it what was started meanwhile. */
 export function createSharedServers(): SharedServers {
   const postgres = new Map<PostgresVersion, Promise<PostgresServer>>()
+  let kafka: Promise<KafkaServer> | undefined
   return {
+    async kafka() {
+      kafka ??= startKafka()
+      return (await kafka).brokers
+    },
     async postgres(version) {
       let server = postgres.get(version)
       if (server === undefined) {
@@ -23,7 +31,7 @@ export function createSharedServers(): SharedServers {
       return (await server).url
     },
     async stop() {
-      const started = await Promise.allSettled(postgres.values())
+      const started = await Promise.allSettled([...postgres.values(), ...(kafka === undefined ? [] : [kafka])])
       await Promise.all(started.map((result) => result.status === 'fulfilled' && result.value.remove()))
     },
   }
@@ -52,6 +60,7 @@ export async function offerSharedServers(servers: SharedServers): Promise<() => 
 function answer(servers: SharedServers, path: string): Promise<unknown> {
   const [, kind, version] = path.split('/')
   if (kind === 'postgres') return servers.postgres(Number(version) as PostgresVersion)
+  if (kind === 'kafka') return servers.kafka()
   return Promise.reject(new Error(`nobody serves ${path}`))
 }
 
@@ -61,6 +70,7 @@ export function offeredServers(): Omit<SharedServers, 'stop'> | undefined {
   if (address === undefined) return undefined
   return {
     postgres: (version) => ask<string>(address, `/postgres/${version}`),
+    kafka: () => ask<string[]>(address, '/kafka'),
   }
 }
 

@@ -1,0 +1,36 @@
+import { spawn } from 'node:child_process'
+import { text } from 'node:stream/consumers'
+import type { KafkaRuntime } from './kafkaJars.js'
+
+export interface JavaToolResult {
+  /** Null when the program ended by a signal. */
+  readonly exitCode: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+const deadlineMs = 120_000
+
+/** Runs a Java program from Kafka's jars to its end, which comes after two minutes at the latest. */
+export async function runJavaTool(
+  runtime: KafkaRuntime,
+  mainClass: string,
+  args: readonly string[],
+  options: { input?: string } = {},
+): Promise<JavaToolResult> {
+  const command = [...runtime.jvmOptions, '-Xmx256m', '-XX:TieredStopAtLevel=1', '-cp', runtime.classpath, mainClass]
+  const child = spawn(runtime.java, [...command, ...args], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    timeout: deadlineMs,
+    killSignal: 'SIGKILL',
+  })
+  // A program that ends without reading its input is no failure of ours.
+  child.stdin.on('error', () => undefined)
+  child.stdin.end(options.input ?? '')
+  const ended = new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', resolve)
+  })
+  const [stdout, stderr, exitCode] = await Promise.all([text(child.stdout), text(child.stderr), ended])
+  return { exitCode, stdout, stderr }
+}
