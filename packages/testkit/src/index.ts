@@ -4,4 +4,6 @@ export { type KafkaOptions, type KafkaServer, startKafka } from './kafkaServer.j
 export type { PostgresSource, PostgresVersion } from './postgresBinaries.js'
 export { fastSettings, type PostgresOptions, type PostgresServer, startPostgres } from './postgresServer.js'
 export { startStandby } from './postgresStandby.js'
+export { type NodeProcess, type NodeProcessEnd, type SpawnNodeOptions, spawnNode } from './spawnNode.js'
+export { startProxy, type TcpProxy, type TcpProxyOptions } from './tcpProxy.js'
 export { type UntilOptions, until } from './until.js'

@@ -1,0 +1,113 @@
+import type { AddressInfo } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
+
+export interface TcpProxyOptions {
+  readonly target: { readonly host: string; readonly port: number }
+  /** Default: a free one. */
+  readonly port?: number
+}
+
+/** A TCP proxy on 127.0.0.1 whose faults a test switches on and off. */
+export interface TcpProxy {
+  readonly port: number
+  /** Connections that are open now. */
+  readonly connections: number
+  /** What every chunk waits before it goes on, in either direction, in milliseconds. Default 0. */
+  delayMs: number
+  /** Destroys every open connection; both ends see it closed. New connections are accepted. */
+  cut(): void
+  /** While on, new connections are closed as soon as they come. */
+  refuse(on: boolean): void
+  /** Half-open from here: connections stay and are accepted, and nothing passes in either direction. */
+  pause(): void
+  /** What was held back passes, in order. */
+  resume(): void
+  /** Cuts everything and listens no more. */
+  close(): Promise<void>
+}
+
+/** Starts a proxy to `target`, which need not listen yet. Resolves when it accepts connections. */
+export async function startProxy(options: TcpProxyOptions): Promise<TcpProxy> {
+  const pairs = new Set<readonly [Socket, Socket]>()
+  let refusing = false
+  let paused = false
+  let delayMs = 0
+  const wake: (() => void)[] = []
+
+  async function* hold(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const chunk of source) {
+      if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs))
+      while (paused) await new Promise<void>((resolve) => wake.push(resolve))
+      yield chunk
+    }
+  }
+
+  async function pass(from: Socket, to: Socket): Promise<void> {
+    for await (const chunk of hold(from)) {
+      if (!to.write(chunk)) await new Promise((resolve) => to.once('drain', resolve).once('close', resolve))
+      if (to.destroyed) return
+    }
+    to.end()
+  }
+
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
+    if (refusing) {
+      client.on('error', () => undefined)
+      client.resetAndDestroy()
+      return
+    }
+    const upstream = connect({ ...options.target, allowHalfOpen: true, noDelay: true })
+    const pair = [client, upstream] as const
+    pairs.add(pair)
+    const part = (): void => {
+      pairs.delete(pair)
+      client.destroy()
+      upstream.destroy()
+    }
+    for (const socket of pair) socket.on('error', part).on('close', part)
+    // One direction that ends by an error ends the pair; the error itself was seen by the socket's listener.
+    pass(client, upstream).catch(part)
+    pass(upstream, client).catch(part)
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(options.port ?? 0, '127.0.0.1', resolve)
+  })
+
+  const resume = (): void => {
+    paused = false
+    for (const go of wake.splice(0)) go()
+  }
+  const cut = (): void => {
+    for (const [client, upstream] of pairs) {
+      client.resetAndDestroy()
+      upstream.resetAndDestroy()
+    }
+    pairs.clear()
+  }
+  return {
+    port: (server.address() as AddressInfo).port,
+    get connections() {
+      return pairs.size
+    },
+    get delayMs() {
+      return delayMs
+    },
+    set delayMs(value) {
+      delayMs = value
+    },
+    cut,
+    refuse(on) {
+      refusing = on
+    },
+    pause() {
+      paused = true
+    },
+    resume,
+    async close() {
+      cut()
+      resume()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}

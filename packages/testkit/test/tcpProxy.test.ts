@@ -1,0 +1,93 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { startProxy, type TcpProxy, until } from '@oncebox/testkit'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+
+let echo: Server
+let proxy: TcpProxy
+const sockets: Socket[] = []
+
+beforeEach(async () => {
+  echo = createServer((socket) => void socket.on('error', () => undefined).pipe(socket))
+  await new Promise<void>((resolve) => echo.listen(0, '127.0.0.1', resolve))
+  proxy = await startProxy({ target: { host: '127.0.0.1', port: (echo.address() as AddressInfo).port } })
+})
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy()
+  await proxy.close()
+  await new Promise((resolve) => echo.close(resolve))
+})
+
+function open(): { socket: Socket; received: () => string; closed: () => boolean } {
+  const socket = connect(proxy.port, '127.0.0.1')
+  sockets.push(socket)
+  let text = ''
+  let closed = false
+  socket.on('data', (chunk) => {
+    text += chunk
+  })
+  socket
+    .on('error', () => undefined)
+    .on('close', () => {
+      closed = true
+    })
+  return { socket, received: () => text, closed: () => closed }
+}
+
+const megabyte = 'x'.repeat(1_000_000)
+
+test('passes bytes on in both directions, and the end of a stream', async () => {
+  const { socket, received, closed } = open()
+  socket.end(megabyte)
+  await until(() => closed(), { what: 'the echo to end' })
+  expect(received()).toBe(megabyte)
+  await until(() => proxy.connections === 0, { what: 'the pair to be forgotten' })
+})
+
+test('cut() closes what is open, and lets new connections in', async () => {
+  const first = open()
+  first.socket.write('a')
+  await until(() => first.received() === 'a', { what: 'the echo' })
+  proxy.cut()
+  await until(() => first.closed(), { what: 'the cut' })
+  const second = open()
+  second.socket.write('b')
+  await until(() => second.received() === 'b', { what: 'the second echo' })
+})
+
+test('refuse() closes new connections and leaves the open ones', async () => {
+  const first = open()
+  first.socket.write('a')
+  await until(() => first.received() === 'a', { what: 'the echo' })
+  proxy.refuse(true)
+  const second = open()
+  await until(() => second.closed(), { what: 'the refusal' })
+  first.socket.write('b')
+  await until(() => first.received() === 'ab', { what: 'the open connection to go on' })
+  proxy.refuse(false)
+  const third = open()
+  third.socket.write('c')
+  await until(() => third.received() === 'c', { what: 'the third echo' })
+})
+
+test('pause() holds everything back without closing, resume() passes it in order', async () => {
+  const { socket, received, closed } = open()
+  await once(socket, 'connect')
+  proxy.pause()
+  for (const part of ['a', 'b', 'c']) await new Promise((resolve) => socket.write(part, resolve))
+  // Another connection is accepted meanwhile: that is what half-open means.
+  await once(open().socket, 'connect')
+  expect([received(), closed()]).toEqual(['', false])
+  proxy.resume()
+  await until(() => received() === 'abc', { what: 'the held bytes' })
+})
+
+test('delayMs delays every chunk in either direction', async () => {
+  const { socket, received } = open()
+  await once(socket, 'connect')
+  proxy.delayMs = 40
+  const start = performance.now()
+  socket.write('a')
+  await until(() => received() === 'a', { what: 'the echo' })
+  expect(performance.now() - start).toBeGreaterThanOrEqual(75)
+})
