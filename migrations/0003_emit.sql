@@ -40,7 +40,8 @@ CREATE FUNCTION emit_problem(topic text, key text, type text, source text, heade
 --      payload       the value as it is sent; NULL: a tombstone. At most 900,000 bytes, headers included
 --      headers       JSON object of strings
 --      id            the global id; a new UUIDv7 when NULL
---      content_type  application/octet-stream for bytea, application/json for jsonb, text/plain for text when NULL
+--      content_type  application/octet-stream for bytea, application/json for jsonb, text/plain for text when NULL;
+--                    a tombstone has none of its own
 --      source        CloudEvents source; the database's name when NULL
 --
 -- Returns:
@@ -98,7 +99,7 @@ CREATE FUNCTION emit(
   LANGUAGE sql VOLATILE
   RETURN emit(
     topic, key, type, convert_to(payload::text, 'UTF8'),
-    headers, id, coalesce(content_type, 'application/json'), source
+    headers, id, coalesce(content_type, CASE WHEN payload IS NOT NULL THEN 'application/json' END), source
   );
 
 -- ----------------------------------------------------------------------
@@ -113,5 +114,5 @@ CREATE FUNCTION emit(
   LANGUAGE sql VOLATILE
   RETURN emit(
     topic, key, type, convert_to(payload, 'UTF8'),
-    headers, id, coalesce(content_type, 'text/plain; charset=utf-8'), source
+    headers, id, coalesce(content_type, CASE WHEN payload IS NOT NULL THEN 'text/plain; charset=utf-8' END), source
   );

@@ -1,44 +1,156 @@
-import { currentVersion, migrate, plan, schemaVersion } from '@oncebox/schema'
-import { fastSettings, type PostgresServer, startPostgres } from '@oncebox/testkit'
-import pg from 'pg'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { isOnceboxError, type Tx } from '@oncebox/core'
+import {
+  checksumOf,
+  currentVersion,
+  type Migration,
+  migrate,
+  plan,
+  readMigrations,
+  schemaVersion,
+} from '@oncebox/schema'
+import { postgresVersions, testDatabase, uniqueName } from '@oncebox/testkit/harness'
+import { describe, expect, test } from 'vitest'
+import { sessions, transactionPooler } from './sessions.js'
 
-describe.each([18, 15] as const)('on Postgres %i', (version) => {
-  let server: PostgresServer
-  const clients: pg.Client[] = []
+const all = Array.from({ length: currentVersion }, (_, index) => index + 1)
+const states = async (tx: Tx, schema = 'oncebox') => (await plan(tx, { schema })).migrations.map(({ state }) => state)
 
-  async function connect(url: string): Promise<pg.Client> {
-    const client = new pg.Client({ connectionString: url })
-    await client.connect()
-    clients.push(client)
-    return client
-  }
+function migrationOf(version: number, name: string, sql: string): Migration {
+  return { version, name, file: `${String(version).padStart(4, '0')}_${name}.sql`, sql, checksum: checksumOf(sql) }
+}
 
-  beforeAll(async () => {
-    server = await startPostgres({ version, settings: fastSettings })
-  }, 60_000)
-  afterAll(async () => {
-    for (const client of clients) await client.end()
-    await server?.remove()
-  })
-
+describe.each(postgresVersions)('migrate on Postgres %i', (version) => {
   test('an empty database is migrated, and then there is nothing to do', async () => {
-    const client = await connect(await server.createDatabase())
+    await using database = await testDatabase({ version })
+    await using open = sessions(database.url)
+    const client = await open.open()
     expect(await schemaVersion(client)).toBeNull()
+    expect(await states(client)).toEqual(all.map(() => 'pending'))
     const first = await migrate(client)
-    expect(first.applied.map((migration) => migration.version)).toEqual([1, 2, 3, 4, 5])
+    expect(first.applied.map((migration) => migration.version)).toEqual(all)
     expect(first.databaseVersion).toBe(currentVersion)
     expect((await migrate(client)).applied).toEqual([])
     expect(await schemaVersion(client)).toBe(currentVersion)
-    expect((await plan(client)).migrations.every((migration) => migration.state === 'applied')).toBe(true)
+    expect(await states(client)).toEqual(all.map(() => 'applied'))
+    const { rows } = await client.query('SHOW search_path')
+    expect(rows[0].search_path).toBe('"$user", public')
   })
 
   test('ten processes at once give one result', async () => {
-    const url = await server.createDatabase()
-    const sessions = await Promise.all(Array.from({ length: 10 }, () => connect(url)))
-    const results = await Promise.all(sessions.map((session) => migrate(session)))
+    await using database = await testDatabase({ version })
+    await using open = sessions(database.url)
+    const clients = await Promise.all(all.concat(all).map(() => open.open()))
+    const results = await Promise.all(clients.map((client) => migrate(client)))
     const applied = results.flatMap((result) => result.applied.map((migration) => migration.version))
-    expect(applied.sort()).toEqual([1, 2, 3, 4, 5])
+    expect(applied.sort()).toEqual(all)
     for (const result of results) expect(result.databaseVersion).toBe(currentVersion)
   })
+
+  test('a pooler that gives every transaction another session is fine', async () => {
+    await using database = await testDatabase({ version })
+    await using open = sessions(database.url)
+    const pooler = (): Promise<Tx> => Promise.all([open.open(), open.open()]).then(transactionPooler)
+    const poolers = await Promise.all([pooler(), pooler(), pooler()])
+    await Promise.all(poolers.map((tx) => migrate(tx)))
+    const left = await database.pool.query(
+      `SELECT count(*)::int AS locks FROM pg_locks JOIN pg_database ON oid = database WHERE locktype = 'advisory' AND datname = current_database()`,
+    )
+    expect(left.rows[0].locks).toBe(0)
+    expect(await states(database.pool)).toEqual(all.map(() => 'applied'))
+  })
+
+  test('a role that may create a schema and nothing else can migrate', async () => {
+    await using database = await testDatabase({ version })
+    await using open = sessions(database.url)
+    const client = await open.open()
+    const role = uniqueName('owner')
+    await client.query(`CREATE ROLE ${role}`)
+    try {
+      await client.query(`GRANT CREATE ON DATABASE ${database.name} TO ${role}`)
+      await client.query(`SET ROLE ${role}`)
+      expect((await migrate(client)).applied).toHaveLength(currentVersion)
+      await client.query('RESET ROLE')
+      await client.query(`REVOKE CREATE ON DATABASE ${database.name} FROM ${role}`)
+      await client.query(`SET ROLE ${role}`)
+      expect((await migrate(client)).applied).toEqual([])
+    } finally {
+      await client.query(`RESET ROLE; DROP OWNED BY ${role}; DROP ROLE ${role}`)
+    }
+  })
+
+  test('a failed migration names file, line and SQLSTATE, and nothing of it is kept', async () => {
+    await using database = await testDatabase({ version })
+    await using open = sessions(database.url)
+    const client = await open.open()
+    const sql = '-- ünïcode 📦📦\nCREATE TABLE half_done (a integer);\n\nCREATE TABLE wrong (a no_such_type);\n'
+    const migrations = [...readMigrations(), migrationOf(currentVersion + 1, 'broken', sql)]
+    const error = await migrate(client, { migrations }).catch((thrown: unknown) => thrown)
+    expect(isOnceboxError(error, 'MIGRATION_FAILED') && error.message).toMatch(
+      /^Migration 0006_broken\.sql, line 4, failed in schema "oncebox" with SQLSTATE 42704/,
+    )
+    const { rows } = await client.query(`SELECT to_regclass('oncebox.half_done') AS half_done`)
+    expect(rows[0].half_done).toBeNull()
+    expect(await schemaVersion(client)).toBe(currentVersion)
+    expect((await migrate(client)).applied).toEqual([])
+  })
+
+  test('a failed first migration leaves no schema behind', async () => {
+    await using database = await testDatabase({ version })
+    await using open = sessions(database.url)
+    const client = await open.open()
+    const migrations = [migrationOf(1, 'broken', 'SELECT 1/0')]
+    await expect(migrate(client, { migrations })).rejects.toMatchObject({ code: 'MIGRATION_FAILED' })
+    const { rows } = await client.query(`SELECT to_regnamespace('oncebox') AS schema`)
+    expect(rows[0].schema).toBeNull()
+  })
+
+  test('a file that differs from what was applied is refused, by migrate and in the plan', async () => {
+    await using database = await testDatabase({ version })
+    await using open = sessions(database.url)
+    const client = await open.open()
+    await migrate(client)
+    await client.query(`UPDATE oncebox.migration SET checksum = 'other' WHERE version = 2`)
+    await expect(migrate(client)).rejects.toMatchObject({ code: 'MIGRATION_CHANGED' })
+    expect((await states(client))[1]).toBe('changed')
+  })
+
+  test('an applied migration that the code does not have is refused when it is older, and fine when it is newer', async () => {
+    await using database = await testDatabase({ version })
+    await using open = sessions(database.url)
+    const client = await open.open()
+    const later = migrationOf(currentVersion + 1, 'later', 'CREATE TABLE later ()')
+    await migrate(client, { migrations: [...readMigrations(), later] })
+
+    const messages: string[] = []
+    const note = (_fields: object, message: string): void => void messages.push(message)
+    const result = await migrate(client, { logger: { debug: note, info: note, warn: note, error: note } })
+    expect(result).toMatchObject({ applied: [], databaseVersion: currentVersion + 1, codeVersion: currentVersion })
+    expect(messages).toEqual(['the schema is newer than this code: nothing to do'])
+    expect((await states(client)).at(-1)).toBe('newer')
+
+    const without = readMigrations().filter((migration) => migration.version !== 3)
+    await expect(migrate(client, { migrations: without })).rejects.toMatchObject({ code: 'MIGRATION_MISSING' })
+  })
+
+  test('a migration that was passed over is refused', async () => {
+    await using database = await testDatabase({ version })
+    await using open = sessions(database.url)
+    const client = await open.open()
+    await migrate(client)
+    await client.query('DELETE FROM oncebox.migration WHERE version = 2')
+    await expect(migrate(client)).rejects.toMatchObject({ code: 'MIGRATION_MISSING' })
+    expect((await states(client))[1]).toBe('skipped')
+  })
+})
+
+test('the checksum of a file is the same for every line ending', () => {
+  const sum = checksumOf('a\nb\n')
+  expect(checksumOf('a\r\nb\r\n')).toBe(sum)
+  expect(checksumOf('a\rb\r')).toBe(sum)
+  expect(checksumOf('\uFEFFa\nb\n')).toBe(sum)
+  expect(checksumOf('a\nb')).not.toBe(sum)
+})
+
+test('the files are numbered from 1 without a gap, and the newest is the current version', () => {
+  expect(readMigrations().map((migration) => migration.version)).toEqual(all)
 })
