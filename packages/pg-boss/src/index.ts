@@ -1,1 +1,3 @@
-export {}
+export type { ConnectionPool, PgBossOptions, PooledConnection } from './options.js'
+export { pgBoss } from './pgBoss.js'
+export { queueName } from './queueName.js'

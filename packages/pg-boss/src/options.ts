@@ -1,0 +1,86 @@
+import { type Logger, OnceboxError, silentLogger, topicNameProblem } from '@oncebox/core'
+
+/** A connection of a pool, as much of it as is used. `release(error)` with an error drops the connection. */
+export interface PooledConnection {
+  query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>
+  release(error?: Error | boolean): void
+  on(event: 'error', listener: (error: Error) => void): unknown
+  off(event: 'error', listener: (error: Error) => void): unknown
+}
+
+/** A pool of Postgres connections; `pg.Pool` is one. */
+export interface ConnectionPool {
+  query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>
+  connect(): Promise<PooledConnection>
+}
+
+export interface PgBossOptions {
+  /** Where pg-boss keeps its schema. This or `pool`. Connections opened for it are closed by `close`. */
+  readonly connectionString?: string
+  /** An existing pool, instead of `connectionString`; the caller closes it. Three free connections are enough. */
+  readonly pool?: ConnectionPool
+  /**
+   * Each topic's consumer groups. A record goes to every group that is named here, and only to those: relay and
+   * consumers share this declaration. A topic without groups is refused with `TOPIC_WITHOUT_GROUP`.
+   */
+  readonly topics: Readonly<Record<string, readonly string[]>>
+  /** pg-boss's own schema, made when it is not there. Default `pgboss`. */
+  readonly schema?: string
+  /**
+   * After so many seconds without a sign of life a worker counts as dead, and its jobs go to the others. Default 5, at
+   * least 1. Applies to jobs published from now on. A killed worker's job comes back within this and about two seconds.
+   */
+  readonly heartbeatSeconds?: number
+  /** How long completed jobs are kept, in seconds. Default 3,600, at least 1. */
+  readonly keepCompletedSeconds?: number
+  /** Largest record (key, value and headers together, in bytes); larger ones are refused. Default 16 MiB. */
+  readonly maxRecordBytes?: number
+  /** Default: silent. */
+  readonly logger?: Logger
+}
+
+/** The options with their defaults. */
+export interface Settings {
+  readonly connectionString: string | undefined
+  readonly pool: ConnectionPool | undefined
+  readonly topics: ReadonlyMap<string, readonly string[]>
+  readonly schema: string
+  readonly heartbeatSeconds: number
+  readonly keepCompletedSeconds: number
+  readonly maxRecordBytes: number
+  readonly logger: Logger
+}
+
+/** @throws OnceboxError `INVALID_SETTING`. */
+export function resolveSettings(options: PgBossOptions): Settings {
+  if ((options.connectionString === undefined) === (options.pool === undefined)) {
+    throw invalid('pgBoss() needs either a connectionString or a pool', 'Pass one of the two.')
+  }
+  const topics = new Map(Object.entries(options.topics).map(([topic, groups]) => [topic, [...new Set(groups)]]))
+  for (const [topic, groups] of topics) {
+    const problem = topicNameProblem(topic)
+    if (problem !== null) throw invalid(`The topic name ${JSON.stringify(topic)} ${problem}`, 'Rename the topic.')
+    if (groups.some((group) => group === '' || !group.isWellFormed() || Buffer.byteLength(group) > 255)) {
+      throw invalid(`A group of topic ${topic} has an unusable name`, 'Use 1 to 255 bytes of text.')
+    }
+  }
+  return {
+    connectionString: options.connectionString,
+    pool: options.pool,
+    topics,
+    schema: options.schema ?? 'pgboss',
+    heartbeatSeconds: positive('heartbeatSeconds', options.heartbeatSeconds ?? 5),
+    keepCompletedSeconds: positive('keepCompletedSeconds', options.keepCompletedSeconds ?? 3_600),
+    maxRecordBytes: positive('maxRecordBytes', options.maxRecordBytes ?? 16 * 1024 * 1024),
+    logger: options.logger ?? silentLogger,
+  }
+}
+
+function positive(name: string, value: number): number {
+  if (!Number.isSafeInteger(value) || value < 1) throw invalid(`${name} is not a whole number above 0`, 'Correct it.')
+  return value
+}
+
+function invalid(what: string, next: string): OnceboxError {
+  return new OnceboxError('INVALID_SETTING', what, { next })
+}
