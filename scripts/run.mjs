@@ -1,0 +1,59 @@
+// The way in: `npm run demo`, `npm test`, `npm run oncebox -- VERB`, `npm run build`, `npm run lint`.
+// Needs git's clone and Node 20 or newer with npm; everything else it fetches, installs and builds by itself, says so
+// on standard error, and leaves standard output to the program it runs.
+import { join } from 'node:path'
+import { runStep, runToEnd } from './processes.mjs'
+import { root, setUp } from './setUp.mjs'
+
+const bin = (path) => join(root, path)
+const tools = {
+  cli: bin('packages/cli/dist/bin.js'),
+  tsc: bin('node_modules/typescript/bin/tsc'),
+  biome: bin('node_modules/@biomejs/biome/bin/biome'),
+  vitest: bin('node_modules/vitest/vitest.mjs'),
+}
+
+const verbs = {
+  build: async () => 0,
+  oncebox: (toolchain, args) => runToEnd(toolchain, [tools.cli, ...args]),
+  demo: (toolchain, args) => runToEnd(toolchain, [tools.cli, 'demo', ...args]),
+  lint: (toolchain, args) => runToEnd(toolchain, [tools.biome, 'check', ...(args.length > 0 ? args : ['.'])]),
+  test,
+}
+
+/** Types of the tests and examples, format and lint, then the tests themselves; `args` go to vitest. */
+async function test(toolchain, args) {
+  for (const [what, command] of [
+    ['the types of tests and examples', [tools.tsc, '-p', 'tsconfig.test.json']],
+    ['format and lint', [tools.biome, 'check', '.']],
+  ]) {
+    process.stderr.write(`oncebox: checking ${what}\n`)
+    const code = await runStep(toolchain, command)
+    if (code !== 0) return failedBeforeTests(code)
+  }
+  return runToEnd(toolchain, [tools.vitest, 'run', ...args])
+}
+
+// The last line of a test run is always the counts, as scripts/countsReporter.mjs writes them.
+function failedBeforeTests(code) {
+  process.stdout.write('0 passed, 1 failed\n')
+  return code
+}
+
+async function main([verb, ...args]) {
+  const run = Object.hasOwn(verbs, verb ?? '') ? verbs[verb] : undefined
+  if (run === undefined) {
+    process.stderr.write(`usage: node scripts/run.mjs ${Object.keys(verbs).join('|')} [arguments]\n`)
+    return 2
+  }
+  let toolchain
+  try {
+    toolchain = await setUp()
+  } catch (error) {
+    process.stderr.write(`oncebox: ${error.message}\n`)
+    return verb === 'test' ? failedBeforeTests(1) : 1
+  }
+  return run(toolchain, args)
+}
+
+process.exitCode = await main(process.argv.slice(2))
