@@ -1,1 +1,3 @@
-export {}
+export type { Outbox, OutboxOptions } from './createOutbox.js'
+export { createOutbox } from './createOutbox.js'
+export type { ContractMessage, EmitOptions, OutgoingMessage } from './outgoingMessage.js'

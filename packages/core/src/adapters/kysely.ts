@@ -87,3 +87,5 @@ export function kyselyDatabase<DB>(db: Kysely<DB>): Database<Transaction<DB>> {
 function isAbortedTransaction(error: unknown): boolean {
   return typeof error === 'object' && error !== null && Symbol.for('kysely.AbortedTransactionError') in error
 }
+
+export type { InboxTable, OnceboxTables, OutboxTable, ScheduledTable } from './kyselyTables.js'

@@ -1,0 +1,125 @@
+import {
+  type Clock,
+  type IdSource,
+  localIds,
+  type MessageContracts,
+  type MessageInput,
+  OnceboxError,
+  systemClock,
+  type Tx,
+} from '@oncebox/core'
+import { applyContract } from './applyContract.js'
+import { batchParameters } from './batchParameters.js'
+import { encodeMessage } from './encodeMessage.js'
+import type { ContractMessage, EmitOptions, OutboxEntry, OutgoingMessage } from './outgoingMessage.js'
+import { textProblem } from './refusal.js'
+import { requireTx } from './requireTx.js'
+import { statements } from './statements.js'
+import { loadTraceApi, traceContext } from './traceContext.js'
+
+export interface OutboxOptions<C extends MessageContracts> {
+  /** CloudEvents source: the name of this service. */
+  readonly source: string
+  /** The contracts of `defineMessages`. Without them, only messages in the long form can be emitted. */
+  readonly messages?: C
+  /** Default `oncebox`. */
+  readonly schema?: string
+  /** Default: UUIDv7 made in this process. */
+  readonly ids?: IdSource
+  /** Upper limit of payload, headers, key and type together, in bytes. Default 900,000: below Kafka's own default. */
+  readonly maxPayloadBytes?: number
+  /** Only its present is read: what lies ahead in `deliverAt`. Default: the machine's. */
+  readonly clock?: Pick<Clock, 'now'>
+}
+
+/** The writer of the outbox. Stateless: one for the process, any number of transactions at once. */
+export interface Outbox<C extends MessageContracts> {
+  /**
+   * Writes one message of a contract in the transaction `tx`, in one round trip, and resolves with its id. It is
+   * published if and only if that transaction commits. What is stored is the schema's output; the key is the
+   * contract's, unless `options` has one.
+   *
+   * What cannot be sent is refused before anything is written, and leaves `tx` as it was.
+   *
+   * @throws OnceboxError `UNKNOWN_MESSAGE_TYPE`, `SCHEMA_MISMATCH`, `PAYLOAD_NOT_ENCODABLE`, `PAYLOAD_TOO_LARGE`,
+   *   `INVALID_MESSAGE`; `INVALID_SETTING` when `tx` is none; `TRANSACTION_ENDED`; and the driver's errors.
+   */
+  emit<T extends keyof C & string>(tx: Tx, type: T, data: MessageInput<C, T>, options?: EmitOptions): Promise<string>
+  /** The same for a message without a contract. */
+  emit(tx: Tx, message: OutgoingMessage): Promise<string>
+  /**
+   * Writes any number of messages, of contracts (`type` and `data`) or not (with `topic`), in one statement, and
+   * resolves with their ids in order. One that is refused refuses them all. Errors as `emit`.
+   */
+  emitMany(tx: Tx, messages: readonly (ContractMessage<C> | OutgoingMessage)[]): Promise<string[]>
+}
+
+const defaultMaxPayloadBytes = 900_000
+
+/**
+ * Makes the writer. Opens nothing, reads nothing.
+ *
+ * @throws OnceboxError `INVALID_SETTING`.
+ */
+export function createOutbox<const C extends MessageContracts = Record<never, never>>(
+  options: OutboxOptions<C>,
+): Outbox<C> {
+  const { source, ids = localIds, clock = systemClock, maxPayloadBytes = defaultMaxPayloadBytes } = options
+  const sourceProblem = source === '' ? 'is empty' : textProblem(source)
+  if (sourceProblem !== null) throw invalidSetting(`The source ${sourceProblem}`, 'Name this service.')
+  if (!Number.isSafeInteger(maxPayloadBytes) || maxPayloadBytes < 1) {
+    throw invalidSetting('maxPayloadBytes is not a positive whole number', 'Give a number of bytes.')
+  }
+  const sql = statements(options.schema ?? 'oncebox')
+  const contracts: MessageContracts = options.messages ?? {}
+  void loadTraceApi()
+
+  const encode = (message: OutgoingMessage, trace: Readonly<Record<string, string>> | null): OutboxEntry =>
+    encodeMessage(message, { ids, now: clock.now(), maxPayloadBytes, trace })
+
+  async function emit(
+    tx: Tx,
+    typeOrMessage: string | OutgoingMessage,
+    data?: unknown,
+    emitOptions?: EmitOptions,
+  ): Promise<string> {
+    requireTx(tx)
+    const message =
+      typeof typeOrMessage === 'string'
+        ? applyContract(contracts, { ...emitOptions, type: typeOrMessage, data })
+        : typeOrMessage
+    const tracing = traceContext()
+    const entry = encode(message, tracing instanceof Promise ? await tracing : tracing)
+    const { id, topic, key, type, contentType, headers, payload, dueAt } = entry
+    const values = [id, source, topic, key, type, contentType, headers, payload]
+    if (dueAt === null) await tx.query(sql.emit, values)
+    else await tx.query(sql.schedule, [...values, dueAt.toISOString()])
+    return id
+  }
+
+  async function emitMany(tx: Tx, messages: readonly (ContractMessage<C> | OutgoingMessage)[]): Promise<string[]> {
+    requireTx(tx)
+    if (messages.length === 0) return []
+    const complete = messages.map((message) =>
+      isContractMessage(message) ? applyContract(contracts, message) : message,
+    )
+    const tracing = traceContext()
+    const trace = tracing instanceof Promise ? await tracing : tracing
+    const entries = complete.map((message) => encode(message, trace))
+    const scheduled = entries.some((entry) => entry.dueAt !== null)
+    await tx.query(scheduled ? sql.emitManyScheduled : sql.emitMany, batchParameters(entries, source))
+    return entries.map((entry) => entry.id)
+  }
+
+  return { emit, emitMany }
+}
+
+function isContractMessage<C extends MessageContracts>(
+  message: ContractMessage<C> | OutgoingMessage,
+): message is ContractMessage<C> {
+  return typeof message === 'object' && message !== null && !('topic' in message)
+}
+
+function invalidSetting(what: string, next: string): OnceboxError {
+  return new OnceboxError('INVALID_SETTING', what, { next })
+}

@@ -1,0 +1,1 @@
+export { type EmittedMessage, type ExpectEmittedOptions, type ExpectedMessage, expectEmitted } from './expectEmitted.js'
