@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
-    include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'test/**/*.test.ts'],
+    include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'test/*.test.ts'],
     globalSetup: ['./packages/testkit/dist/globalSetup.js'],
     // The machines this runs on have two cores, and a Postgres and a Kafka want some of them.
     maxWorkers: 2,

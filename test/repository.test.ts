@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest'
+import { read, repositoryFiles } from './workspace.js'
+
+const manifests = repositoryFiles().filter((file) => /(^|\/)package\.json$/.test(file))
+const exact = /^\d+\.\d+\.\d+(-[\w.]+)?$/
+
+test('no file is longer than 400 lines', () => {
+  const long = repositoryFiles()
+    .filter((file) => file !== 'pnpm-lock.yaml')
+    .map((file) => ({ file, lines: read(file).split('\n').length - 1 }))
+    .filter(({ lines }) => lines > 400)
+  expect(long).toEqual([])
+})
+
+test('every dependency has an exact version, in the catalog or in the manifest', () => {
+  const loose = manifests.flatMap((file) => {
+    const { dependencies, devDependencies } = JSON.parse(read(file)) as Record<string, Record<string, string>>
+    return Object.entries({ ...dependencies, ...devDependencies })
+      .filter(([, version]) => !['catalog:', 'workspace:*'].includes(version))
+      .filter(([, version]) => !exact.test(version.replace(/^npm:.+@/, '')))
+      .map(([name, version]) => `${file}: ${name} ${version}`)
+  })
+  expect(loose).toEqual([])
+
+  const catalog = /^catalog:\n((?: {2}.*\n)+)/m.exec(read('pnpm-workspace.yaml'))?.[1] ?? ''
+  const entries = catalog.trim().split('\n')
+  expect(entries.length).toBeGreaterThan(10)
+  expect(entries.filter((entry) => !exact.test(entry.split(': ').at(-1) ?? ''))).toEqual([])
+})
+
+test('the lockfile names no host', () => {
+  expect(read('pnpm-lock.yaml').match(/^.*(:\/\/|tarball:).*$/gm)).toBeNull()
+})
