@@ -1,1 +1,6 @@
-export {}
+export type { ConsumerStatus, PartitionStatus } from './consumers.js'
+export type { LaneStatus } from './lanes.js'
+export type { LeafStatus } from './leaves.js'
+export type { Problem, ProblemCode } from './problems.js'
+export { type Status, type StatusOptions, status } from './status.js'
+export { type TailCursor, type TailMessage, type TailOptions, type TailPage, tail } from './tail.js'

@@ -1,0 +1,74 @@
+import type { Tx } from '@oncebox/core'
+import { tables } from '@oncebox/schema'
+
+/** How far a lane got, as `relay_cursor` keeps it: snapshots and position in their text form. */
+export interface LanePosition {
+  readonly last: string
+  /** While a large window is paged: its end, and the last position done in it. */
+  readonly upper: string | null
+  readonly page: string | null
+}
+
+export interface Waiting {
+  readonly waiting: number
+  readonly waitingExact: boolean
+  readonly oldestSeconds: number | null
+}
+
+/** Counted exactly up to here. */
+const exactUpTo = 10_000
+
+/**
+ * Counts what a lane has still to publish. Reads at most 10,001 rows a branch, each in the order of an index, so that
+ * retained rows are never scanned: ORDER BY with LIMIT keeps the planner on the index, statistics or not.
+ */
+export async function countWaiting(tx: Tx, schema: string, position: LanePosition): Promise<Waiting> {
+  const { outbox } = tables(schema)
+  const paging = position.upper !== null && position.page !== null
+  const { rows } = await tx.query<{ counted: number; whole: boolean; oldest: number | null; estimate: string | null }>(
+    `WITH seen AS (${paging ? whilePaging(outbox) : betweenWindows(outbox)}),
+     waiting AS (SELECT position, created_at FROM seen WHERE still_waiting)
+     SELECT
+       (SELECT count(*)::int FROM waiting) AS counted,
+       (SELECT coalesce(max(branch_rows), 0) <= ${exactUpTo} FROM (SELECT count(*) AS branch_rows FROM seen GROUP BY branch) AS branches)
+         AS whole,
+       (SELECT extract(epoch FROM clock_timestamp() - min(created_at))::float8 FROM waiting) AS oldest,
+       -- The middle of the sample, not its first: one late writer with a low position would blow the span up.
+       ((SELECT max(position) FROM ${outbox}) - (SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY position) FROM waiting)
+         + (SELECT count(*) / 2 FROM waiting))::text AS estimate`,
+    paging ? [position.last, position.upper, position.page] : [position.last],
+  )
+  const row = rows[0]
+  const counted = row?.counted ?? 0
+  const exact = (row?.whole ?? true) && counted <= exactUpTo
+  const waiting = exact ? counted : Math.max(counted, Number(row?.estimate ?? 0))
+  const oldestSeconds = row?.oldest == null ? null : Math.max(0, Math.round(row.oldest * 1000) / 1000)
+  return { waiting, waitingExact: exact, oldestSeconds }
+}
+
+/** Everything that the snapshot $1 did not see. */
+function betweenWindows(outbox: string): string {
+  return unseenBy(outbox, '$1::pg_snapshot', 'true')
+}
+
+/**
+ * The window from $1 to $2 is done up to position $3. What lies behind $3 waits unless $1 saw it; what lies before $3
+ * waits only if $2 did not see it.
+ */
+function whilePaging(outbox: string): string {
+  return `(
+    SELECT 'page' AS branch, position, created_at, NOT pg_visible_in_snapshot(xid, $1::pg_snapshot) AS still_waiting
+    FROM ${outbox} WHERE position > $3::bigint ORDER BY position LIMIT ${exactUpTo + 1}
+  ) UNION ALL (${unseenBy(outbox, '$2::pg_snapshot', 'position <= $3::bigint')})`
+}
+
+/** Two branches instead of OR: each keeps the order of its index. */
+function unseenBy(outbox: string, snapshot: string, condition: string): string {
+  return `(
+    SELECT 'later' AS branch, position, created_at, ${condition} AS still_waiting
+    FROM ${outbox} WHERE xid >= pg_snapshot_xmax(${snapshot}) ORDER BY xid LIMIT ${exactUpTo + 1}
+  ) UNION ALL (
+    SELECT 'running' AS branch, position, created_at, ${condition} AS still_waiting
+    FROM ${outbox} WHERE xid = ANY (ARRAY(SELECT pg_snapshot_xip(${snapshot}))) ORDER BY xid LIMIT ${exactUpTo + 1}
+  )`
+}

@@ -1,0 +1,41 @@
+import { migrate } from '@oncebox/schema'
+import { type TestDatabase, testDatabase } from '@oncebox/testkit/harness'
+import type pg from 'pg'
+
+/** A migrated database of its own. */
+export function migratedDatabase(version: TestDatabase['version']): Promise<TestDatabase> {
+  return testDatabase({
+    version,
+    async prepare({ pool }) {
+      const client = await pool.connect()
+      try {
+        await migrate(client)
+      } finally {
+        client.release()
+      }
+    },
+  })
+}
+
+type Queryable = Pick<pg.ClientBase, 'query'>
+
+/** Writes `count` messages of topic `orders` in one statement; resolves with their ids by position. */
+export async function write(db: Queryable, count: number, key = 'k'): Promise<string[]> {
+  const { rows } = await db.query(
+    `INSERT INTO oncebox.outbox (id, source, topic, key, type, payload)
+     SELECT gen_random_uuid(), 'shop', 'orders', $2, 'order.created', '\\x0102' FROM generate_series(1, $1::int)
+     RETURNING id, position::text`,
+    [count, key],
+  )
+  return rows.map((row) => row.id)
+}
+
+/** What a relay does when it has published everything visible now; `holder` keeps the lease for a minute. */
+export async function publishAll(db: Queryable, holder: string | null = 'relay-1'): Promise<void> {
+  await db.query(
+    `UPDATE oncebox.relay_cursor SET last_snapshot = pg_current_snapshot(), upper_snapshot = NULL, page_position = NULL,
+       epoch = epoch + 1, holder = $1::text,
+       expires_at = CASE WHEN $1::text IS NOT NULL THEN clock_timestamp() + interval '1 minute' END`,
+    [holder],
+  )
+}
