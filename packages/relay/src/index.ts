@@ -1,1 +1,5 @@
-export {}
+export type { RelayEvent } from './events.js'
+export type { DrainResult, Relay, RelayState } from './relay.js'
+export { createRelay } from './relay.js'
+export type { PooledClient, SessionPool } from './session.js'
+export type { RelayOptions } from './settings.js'

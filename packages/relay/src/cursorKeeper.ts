@@ -1,0 +1,65 @@
+import type { Tables } from '@oncebox/schema'
+import { leaseLost, persist, renew } from './cursor.js'
+import type { Lease } from './lease.js'
+import type { Ledger } from './ledger.js'
+import type { Session } from './session.js'
+import type { RelaySettings } from './settings.js'
+import { Wakeup } from './wakeup.js'
+
+/** Progress is written at most 20 times a second: each write leaves an old version of the row behind. */
+const shortestIntervalMs = 50
+
+export interface CursorKeeperParts {
+  /** Commits asynchronously: a crash takes progress back, never more. */
+  readonly session: Session
+  readonly tables: Tables
+  readonly lease: Lease
+  readonly ledger: Ledger
+  readonly settings: RelaySettings
+  readonly monotonicMs: () => number
+}
+
+/** Writes progress down while there is some, and keeps the lease alive while there is none. */
+export class CursorKeeper {
+  readonly #parts: CursorKeeperParts
+  readonly #wakeup: Wakeup
+
+  constructor(parts: CursorKeeperParts) {
+    this.#parts = parts
+    this.#wakeup = new Wakeup(parts.settings.clock)
+  }
+
+  /** There is progress to write. */
+  wake(): void {
+    this.#wakeup.notify()
+  }
+
+  /** Keeps on until `signal` aborts. @throws OnceboxError `LEASE_LOST` when another relay holds the lane. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { settings, ledger } = this.#parts
+    const wake = () => this.#wakeup.notify()
+    signal.addEventListener('abort', wake, { once: true })
+    while (!signal.aborted) {
+      await this.#wakeup.wait(settings.leaseMs / 3)
+      if (signal.aborted) break
+      await this.#write(ledger.takeDirty())
+      await settings.clock.sleep(shortestIntervalMs, signal)
+    }
+    signal.removeEventListener('abort', wake)
+  }
+
+  /** Writes what is not written yet. */
+  async finish(): Promise<void> {
+    if (this.#parts.ledger.takeDirty()) await this.#write(true)
+  }
+
+  async #write(progress: boolean): Promise<void> {
+    const { session, tables, lease, ledger, settings, monotonicMs } = this.#parts
+    const signOfLife = monotonicMs()
+    const held = progress
+      ? await persist(session, tables, lease, ledger.progress, settings.leaseMs)
+      : await renew(session, tables, lease, settings.leaseMs)
+    if (!held) throw leaseLost(lease)
+    lease.renewed(signOfLife)
+  }
+}

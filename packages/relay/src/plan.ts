@@ -1,0 +1,97 @@
+import type { ErrorCode } from '@oncebox/core'
+import type { PublishOutcome } from '@oncebox/transport'
+import type { Entry } from './ledger.js'
+
+/** What is to happen with messages that were read and not tried yet. */
+export interface Plan {
+  readonly send: Entry[]
+  /** Their group waits for another try: behind it. */
+  readonly hold: Entry[]
+  /** Their group is on the side track: they join it. */
+  readonly park: Entry[]
+}
+
+/** Sorts fresh messages by the state of their groups. Order is kept. Pure. */
+export function planFresh(
+  fresh: readonly Entry[],
+  state: { isFailing(group: string): boolean; isParked(entry: Entry): boolean },
+): Plan {
+  const plan: Plan = { send: [], hold: [], park: [] }
+  for (const entry of fresh) {
+    if (state.isParked(entry)) plan.park.push(entry)
+    else if (state.isFailing(entry.group)) plan.hold.push(entry)
+    else plan.send.push(entry)
+  }
+  return plan
+}
+
+/** How many entries from the front fit: up to `messages`, up to `bytes`, at least one. Pure. */
+export function fitting(entries: readonly { readonly bytes: number }[], messages: number, bytes: number): number {
+  let sum = 0
+  let count = 0
+  for (const entry of entries) {
+    sum += entry.bytes
+    if (count === messages || (count > 0 && sum > bytes)) break
+    count++
+  }
+  return count
+}
+
+/** One refused message and what of its key came after it in the same call. */
+export interface Refusal {
+  readonly code: ErrorCode
+  readonly reason: string
+  readonly entries: Entry[]
+}
+
+export interface Sorted {
+  readonly acked: Entry[]
+  readonly refused: Refusal[]
+  /** To be tried again, by group, in order. */
+  readonly again: { readonly code: ErrorCode; readonly reason: string; readonly entries: Entry[] }[]
+}
+
+/**
+ * Sorts the messages of a call by what became of them. What was held shares the fate of the first of its group that was
+ * not acked; messages without a key have no order and stand alone when refused. Pure.
+ */
+export function sortOutcomes(entries: readonly Entry[], outcomes: readonly PublishOutcome[]): Sorted {
+  const acked: Entry[] = []
+  const refused: Refusal[] = []
+  const again: { code: ErrorCode; reason: string; entries: Entry[] }[] = []
+  const fateOf = new Map<string, { entries: Entry[] }>()
+  entries.forEach((entry, index) => {
+    // A publisher that answers for fewer records than it was given has acknowledged no more than that.
+    const outcome = outcomes[index] ?? ({ status: 'failed', code: 'TRANSPORT_FAILED', reason: 'no outcome' } as const)
+    const fate = fateOf.get(entry.group)
+    if (fate !== undefined && (entry.keyed || outcome.status === 'held')) {
+      fate.entries.push(entry)
+      return
+    }
+    switch (outcome.status) {
+      case 'acked':
+        acked.push(entry)
+        return
+      case 'refused': {
+        const refusal = { code: outcome.code, reason: outcome.reason, entries: [entry] }
+        refused.push(refusal)
+        if (entry.keyed) fateOf.set(entry.group, refusal)
+        return
+      }
+      case 'failed':
+      case 'held': {
+        if (fate !== undefined) {
+          fate.entries.push(entry)
+          return
+        }
+        const failure =
+          outcome.status === 'failed'
+            ? { code: outcome.code, reason: outcome.reason, entries: [entry] }
+            : { code: 'TRANSPORT_FAILED' as const, reason: 'held behind a record of another call', entries: [entry] }
+        again.push(failure)
+        fateOf.set(entry.group, failure)
+      }
+    }
+  })
+  return { acked, refused, again }
+}

@@ -1,0 +1,107 @@
+import type { Clock } from '@oncebox/core'
+import { assignPartition, encodeRecord, groupOf, memoryBytes } from './encode.js'
+import type { Entry, Ledger } from './ledger.js'
+import { nextPauseMs } from './pace.js'
+import type { Partitions } from './partitions.js'
+import { fitting } from './plan.js'
+import type { Source } from './source.js'
+import { Wakeup } from './wakeup.js'
+
+export interface ReadAheadParts {
+  readonly source: Source
+  readonly ledger: Ledger
+  readonly partitions: Partitions
+  /** Moves due messages into the outbox. */
+  readonly moveDue: () => Promise<void>
+  readonly pageRows: number
+  /** Upper limit of bytes read and not settled. */
+  readonly memoryBytes: number
+  readonly clock: Clock
+  /** Called when there is something to publish, or a window is done. */
+  readonly onRead: () => void
+}
+
+/** Reads and encodes the next pages while the last publish is in flight, within a limit of memory. */
+export class ReadAhead {
+  readonly #parts: ReadAheadParts
+  readonly #wakeup: Wakeup
+  readonly #queue: Entry[] = []
+  #next = 0
+  #window = 1
+
+  constructor(parts: ReadAheadParts) {
+    this.#parts = parts
+    this.#wakeup = new Wakeup(parts.clock)
+  }
+
+  /** The number of the first window that is asked for after now. */
+  get nextWindow(): number {
+    return this.#window + 1
+  }
+
+  /** True when reading waits because too much is unsettled. */
+  get full(): boolean {
+    return this.#parts.ledger.bytes >= this.#parts.memoryBytes
+  }
+
+  get waiting(): number {
+    return this.#queue.length - this.#next
+  }
+
+  /** Takes what fits one publish, in order; nothing when there is nothing. */
+  take(messages: number, bytes: number): Entry[] {
+    if (this.waiting === 0 || messages === 0) return []
+    const candidates = this.#queue.slice(this.#next, this.#next + messages)
+    const taken = candidates.slice(0, fitting(candidates, messages, bytes))
+    this.#next += taken.length
+    if (this.#next * 2 > this.#queue.length) {
+      this.#queue.splice(0, this.#next)
+      this.#next = 0
+    }
+    return taken
+  }
+
+  /** Looks again at once: memory came free, or somebody waits for a window. */
+  wake(): void {
+    this.#wakeup.notify()
+  }
+
+  /** Reads until `signal` aborts. Rejects with the first error of the source. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { source, ledger, pageRows } = this.#parts
+    const wake = () => this.#wakeup.notify()
+    signal.addEventListener('abort', wake, { once: true })
+    let pauseMs = 0
+    while (!signal.aborted) {
+      if (this.full) {
+        await this.#wakeup.wait(1_000)
+        continue
+      }
+      const page = await source.read()
+      const entries = page.rows.map((row) => this.#entry(row))
+      ledger.open(entries, page.after, page.windowDone ? this.#window : 0)
+      if (page.windowDone) this.#window++
+      for (const entry of entries) this.#queue.push(entry)
+      this.#parts.onRead()
+      if (page.due) await this.#parts.moveDue()
+      pauseMs = page.due || !page.windowDone ? 0 : nextPauseMs(pauseMs, entries.length, pageRows)
+      if (pauseMs > 0) await this.#wakeup.wait(pauseMs)
+    }
+    signal.removeEventListener('abort', wake)
+  }
+
+  #entry(row: Parameters<typeof encodeRecord>[0]): Entry {
+    const record = encodeRecord(row)
+    const partitions = this.#parts.partitions.known(row.topic)
+    if (partitions !== undefined) assignPartition(record, partitions)
+    return {
+      position: row.position,
+      group: groupOf(row.topic, row.key),
+      topic: row.topic,
+      keyed: row.key !== null,
+      bytes: memoryBytes(row),
+      record,
+      assigned: partitions !== undefined,
+    }
+  }
+}

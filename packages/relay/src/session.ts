@@ -1,0 +1,142 @@
+import { OnceboxError, type Tx } from '@oncebox/core'
+
+interface SessionQuery {
+  readonly text: string
+  readonly values?: unknown[]
+  readonly name?: string
+  readonly rowMode?: 'array'
+  readonly types?: { getTypeParser(): (text: string) => string }
+  readonly query_timeout: number
+}
+
+/** What the relay needs of a pg `PoolClient`. */
+export interface PooledClient {
+  query(query: SessionQuery): Promise<{ rows: unknown[]; rowCount: number | null }>
+  on(event: 'error' | 'end', listener: () => void): unknown
+  release(destroy: boolean): void
+}
+
+/** What the relay needs of a pg `Pool`, which is one. */
+export interface SessionPool {
+  connect(): Promise<PooledClient>
+  readonly options?: { readonly max?: number }
+}
+
+/** A row as the server wrote it: text or null for each column. */
+export type TextRow = readonly (string | null)[]
+
+/** Every value stays the text that the server sent: positions, xids and snapshots are no numbers. */
+const asText = { getTypeParser: () => (text: string) => text }
+
+const settingsOfAll = `
+  SELECT set_config('application_name', 'oncebox relay', false),
+    set_config('TimeZone', 'UTC', false),
+    set_config('DateStyle', 'ISO', false),
+    set_config('bytea_output', 'hex', false),
+    set_config('default_transaction_isolation', 'read committed', false),
+    set_config('default_transaction_read_only', 'off', false),
+    set_config('idle_in_transaction_session_timeout', '10s', false),
+    set_config('lock_timeout', '5s', false),
+    set_config('tcp_user_timeout', '15s', false),
+    set_config('jit', 'off', false),
+    set_config('max_parallel_workers_per_gather', '0', false)`
+
+/**
+ * One session out of the caller's pool, for the relay alone. Statements run one after the other, each a transaction of
+ * its own unless `transaction` is used. The session is destroyed on `close`, so that its settings reach nobody else.
+ */
+export class Session {
+  readonly #client: PooledClient
+  readonly #timeoutMs: number
+  #lost = false
+  #closed = false
+  #last: Promise<unknown> = Promise.resolve()
+
+  private constructor(client: PooledClient, timeoutMs: number) {
+    this.#client = client
+    this.#timeoutMs = timeoutMs
+    const lose = () => {
+      this.#lost = true
+    }
+    client.on('error', lose)
+    client.on('end', lose)
+  }
+
+  /** Takes a session. `settings` are applied over those of all; `timeoutMs` bounds every statement. */
+  static async open(
+    pool: SessionPool,
+    options: { readonly settings?: Readonly<Record<string, string>>; readonly timeoutMs: number },
+  ): Promise<Session> {
+    const session = new Session(await pool.connect(), options.timeoutMs)
+    try {
+      await session.rows(settingsOfAll)
+      const settings = Object.entries(options.settings ?? {})
+      if (settings.length > 0) {
+        const calls = settings.map((_, index) => `set_config($${2 * index + 1}, $${2 * index + 2}, false)`)
+        await session.rows(`SELECT ${calls.join(', ')}`, settings.flat())
+      }
+      return session
+    } catch (error) {
+      session.close()
+      throw error
+    }
+  }
+
+  /** Runs one statement and resolves to its rows. A `name` makes it a prepared one. */
+  rows(text: string, values: readonly unknown[] = [], name?: string): Promise<TextRow[]> {
+    return this.#inTurn(() => this.#run(text, values, name))
+  }
+
+  /** Runs `work` between BEGIN and COMMIT; other statements wait. */
+  transaction<T>(
+    work: (rows: (text: string, values?: readonly unknown[]) => Promise<TextRow[]>) => Promise<T>,
+  ): Promise<T> {
+    return this.#inTurn(async () => {
+      await this.#run('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE', [])
+      try {
+        const result = await work((text, values = []) => this.#run(text, values))
+        await this.#run('COMMIT', [])
+        return result
+      } catch (error) {
+        // When ROLLBACK fails too the connection is gone, and the transaction with it: the first error tells more.
+        await this.#run('ROLLBACK', []).catch(() => undefined)
+        throw error
+      }
+    })
+  }
+
+  /** The session for parts that are not the relay's own: rows as objects, values as the driver reads them. */
+  readonly tx: Tx = {
+    query: async <Row extends object>(text: string, values: readonly unknown[] = []) => {
+      const result = await this.#inTurn(() => this.#send({ text, values: [...values] }))
+      return { rows: result.rows as Row[] }
+    },
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#client.release(true)
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(work, work)
+    this.#last = turn.catch(() => undefined)
+    return turn
+  }
+
+  async #run(text: string, values: readonly unknown[], name?: string): Promise<TextRow[]> {
+    const named = name === undefined ? {} : { name }
+    const { rows } = await this.#send({ text, values: [...values], ...named, rowMode: 'array', types: asText })
+    return rows as TextRow[]
+  }
+
+  async #send(query: Omit<SessionQuery, 'query_timeout'>): Promise<{ rows: unknown[] }> {
+    if (this.#lost || this.#closed) {
+      throw new OnceboxError('DATABASE_UNREACHABLE', 'The relay lost a session to Postgres', {
+        next: 'The relay connects again by itself.',
+      })
+    }
+    return this.#client.query({ ...query, query_timeout: this.#timeoutMs })
+  }
+}

@@ -1,0 +1,101 @@
+import { type Clock, type Logger, OnceboxError, silentLogger, systemClock } from '@oncebox/core'
+import { defaultSchema, outboxRing } from '@oncebox/schema'
+import type { Publisher } from '@oncebox/transport'
+import type { RelayEvent } from './events.js'
+import type { SessionPool } from './session.js'
+
+export interface RelayOptions {
+  /**
+   * A pg `Pool` of the primary, made and closed by the caller. The relay takes three sessions out of it (windows,
+   * cursor, and now and then one for maintenance), so its `max` has to be at least 3.
+   */
+  readonly pool: SessionPool
+  /** Where messages go. Connected by the relay, closed by the caller. */
+  readonly publisher: Publisher
+  /** Default `oncebox`. */
+  readonly schema?: string
+  /** The lane to hold. Default 0. */
+  readonly lane?: number
+  /** How long after its last sign of life a relay is taken for dead, in milliseconds. Default 10,000; at least 1,000. */
+  readonly leaseMs?: number
+  /** Upper limit of messages a publish. Default 500. */
+  readonly batchMessages?: number
+  /** Upper limit of payload bytes a publish; memory is bounded by four times as much. Default 4 MiB. */
+  readonly batchBytes?: number
+  /** How long published rows stay in the outbox at least, in milliseconds. Default 3 days. */
+  readonly retentionMs?: number
+  /** How long one leaf of the ring takes new rows, in milliseconds. Default 12 hours. */
+  readonly leafWidthMs?: number
+  /** Pause between looks at the ring, in milliseconds. Default 10,000. */
+  readonly reclaimEveryMs?: number
+  /** Partitions of topics that the relay creates; without it, it creates none. */
+  readonly createTopics?: number
+  /** How long a key may keep failing, while others are acked, before it is moved aside, in milliseconds. Default 30,000. */
+  readonly parkAfterMs?: number
+  /** Pause before a missing topic is looked for again, in milliseconds. Default 5,000. */
+  readonly topicRetryMs?: number
+  /** Default of `stop`'s `deadlineMs`, in milliseconds. Default 10,000. */
+  readonly stopDeadlineMs?: number
+  /** Names this relay in the cursor's `holder`. Default: host name and process id. */
+  readonly holder?: string
+  readonly logger?: Logger
+  readonly clock?: Clock
+  /** A number from 0 up to 1, for jitter. Default `Math.random`. */
+  readonly random?: () => number
+  /** Is told what happens, synchronously. Must not throw. */
+  readonly onEvent?: (event: RelayEvent) => void
+}
+
+/** The options with every default filled in. */
+export type RelaySettings = Required<Omit<RelayOptions, 'createTopics' | 'pool' | 'publisher' | 'holder'>> & {
+  readonly createTopics: number | null
+}
+
+const dayMs = 86_400_000
+
+/** @throws OnceboxError `INVALID_SETTING` */
+export function relaySettings(options: RelayOptions): RelaySettings {
+  const settings: RelaySettings = {
+    schema: options.schema ?? defaultSchema,
+    lane: options.lane ?? 0,
+    leaseMs: options.leaseMs ?? 10_000,
+    batchMessages: options.batchMessages ?? 500,
+    batchBytes: options.batchBytes ?? 4 << 20,
+    retentionMs: options.retentionMs ?? 3 * dayMs,
+    leafWidthMs: options.leafWidthMs ?? outboxRing.widthMs,
+    reclaimEveryMs: options.reclaimEveryMs ?? 10_000,
+    createTopics: options.createTopics ?? null,
+    parkAfterMs: options.parkAfterMs ?? 30_000,
+    topicRetryMs: options.topicRetryMs ?? 5_000,
+    stopDeadlineMs: options.stopDeadlineMs ?? 10_000,
+    logger: options.logger ?? silentLogger,
+    clock: options.clock ?? systemClock,
+    random: options.random ?? Math.random,
+    onEvent: options.onEvent ?? (() => {}),
+  }
+  atLeast('lane', settings.lane, 0)
+  atLeast('leaseMs', settings.leaseMs, 1_000)
+  atLeast('batchMessages', settings.batchMessages, 1)
+  atLeast('batchBytes', settings.batchBytes, 1)
+  atLeast('retentionMs', settings.retentionMs, 0)
+  atLeast('leafWidthMs', settings.leafWidthMs, 1)
+  atLeast('reclaimEveryMs', settings.reclaimEveryMs, 1)
+  atLeast('parkAfterMs', settings.parkAfterMs, 0)
+  atLeast('topicRetryMs', settings.topicRetryMs, 1)
+  atLeast('stopDeadlineMs', settings.stopDeadlineMs, 0)
+  if (settings.createTopics !== null) atLeast('createTopics', settings.createTopics, 1)
+  const sessions = options.pool.options?.max
+  if (sessions !== undefined && sessions < 3) {
+    throw new OnceboxError('INVALID_SETTING', `The relay's pool allows ${sessions} sessions, and it needs 3`, {
+      next: 'Raise the max of the pool, or give the relay a pool of its own.',
+    })
+  }
+  return settings
+}
+
+function atLeast(name: string, value: number, least: number): void {
+  if (Number.isSafeInteger(value) && value >= least) return
+  throw new OnceboxError('INVALID_SETTING', `Relay setting ${name} is ${value}`, {
+    next: `Use a whole number of at least ${least}.`,
+  })
+}

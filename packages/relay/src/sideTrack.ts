@@ -1,0 +1,122 @@
+import type { ErrorCode } from '@oncebox/core'
+import type { Publisher } from '@oncebox/transport'
+import { backoffMs, parkedBackoff } from './backoff.js'
+import { leaseLost } from './cursor.js'
+import { deliver } from './delivery.js'
+import { encodeRecord, groupOf } from './encode.js'
+import type { Lease } from './lease.js'
+import type { Entry } from './ledger.js'
+import type { ParkedTable } from './parked.js'
+import { isTopicWide, type ParkedGroup, ParkedGroups, type ParkedScope } from './parkedGroups.js'
+import type { Partitions } from './partitions.js'
+import { sortOutcomes } from './plan.js'
+import type { RelaySettings } from './settings.js'
+
+export interface SideTrackParts {
+  readonly table: ParkedTable
+  readonly lease: Lease
+  readonly publisher: Publisher
+  readonly partitions: Partitions
+  readonly settings: RelaySettings
+}
+
+/** Messages that cannot be sent now, and the later ones of their keys: moved aside, and back when the cause is gone. */
+export class SideTrack {
+  readonly groups = new ParkedGroups()
+  readonly #parts: SideTrackParts
+
+  constructor(parts: SideTrackParts) {
+    this.#parts = parts
+  }
+
+  /** Learns what an earlier term moved aside. */
+  async load(): Promise<void> {
+    const now = this.#parts.settings.clock.now()
+    for (const { topic, key, code } of await this.#parts.table.load()) {
+      this.groups.add(scopeOf(topic, key, code), code, now)
+    }
+  }
+
+  /** Puts the scope of a refusal on the side track. True when it was not there. */
+  open(topic: string, key: string | null, code: ErrorCode): ParkedScope {
+    const scope = scopeOf(topic, key, code)
+    const { settings } = this.#parts
+    const isNew = this.groups.add(scope, code, settings.clock.now() + this.#pauseMs(code, 1))
+    if (isNew) {
+      settings.logger.warn({ lane: settings.lane, topic, code, scope: scope.kind }, 'messages are moved aside')
+      if (code === 'TOPIC_MISSING') settings.onEvent({ event: 'topic_missing', lane: settings.lane, topic })
+    }
+    return scope
+  }
+
+  /** Copies messages to the side track, in order. @throws OnceboxError `LEASE_LOST` */
+  async add(entries: readonly Entry[], code: ErrorCode): Promise<void> {
+    if (entries.length === 0) return
+    const { table, lease, settings } = this.#parts
+    const positions = entries.map((entry) => entry.position)
+    if (!(await table.add(positions, code))) throw leaseLost(lease)
+    const counts = new Map<string, number>()
+    for (const { topic } of entries) counts.set(topic, (counts.get(topic) ?? 0) + 1)
+    for (const [topic, count] of counts) settings.onEvent({ event: 'parked', lane: settings.lane, topic, count, code })
+  }
+
+  /**
+   * Publishes the next page of a group whose cause may be gone. Only when all of it is out do the group's live messages
+   * flow again. @throws OnceboxError `LEASE_LOST`
+   */
+  async release(group: ParkedGroup): Promise<void> {
+    const { table, lease, settings } = this.#parts
+    const { scope } = group
+    const page = await table.page(scope, group.after, { rows: settings.batchMessages, bytes: settings.batchBytes })
+    const rows = page.rows.filter(({ row }) => scope.kind !== 'topic' || !this.groups.keepsBack(row.topic, row.key))
+    const entries = rows.map(({ number, row }) => ({
+      position: number,
+      group: groupOf(row.topic, row.key),
+      topic: row.topic,
+      keyed: row.key !== null,
+      key: row.key,
+      bytes: 0,
+      record: encodeRecord(row),
+      assigned: false,
+    }))
+    const sorted = sortOutcomes(entries, entries.length === 0 ? [] : await deliver(entries, this.#parts))
+    if (sorted.acked.length > 0) {
+      const gone = await table.remove(sorted.acked.map((entry) => entry.position))
+      if (!gone) throw leaseLost(lease)
+      settings.onEvent({ event: 'released', lane: settings.lane, topic: scope.topic, count: sorted.acked.length })
+    }
+    const failure = sorted.again[0]
+    if (failure !== undefined) return this.#postpone(group, failure.code)
+    for (const refusal of sorted.refused) {
+      if (scope.kind === 'keyless') group.leftBehind = true
+      else if (scope.kind === 'key' || isTopicWide(refusal.code)) return this.#postpone(group, refusal.code)
+      else {
+        const first = entries.find((entry) => entry.position === refusal.entries[0]?.position)
+        this.open(scope.topic, first?.key ?? null, refusal.code)
+      }
+    }
+    group.after = page.rows.at(-1)?.number ?? group.after
+    if (!page.end) return
+    if (group.leftBehind) this.#postpone(group, group.code)
+    else this.groups.remove(scope)
+  }
+
+  #postpone(group: ParkedGroup, code: ErrorCode): void {
+    const { settings } = this.#parts
+    group.attempts++
+    group.code = code
+    group.after = '0'
+    group.leftBehind = false
+    group.retryAt = settings.clock.now() + this.#pauseMs(code, group.attempts)
+  }
+
+  #pauseMs(code: ErrorCode, attempts: number): number {
+    const { settings } = this.#parts
+    return code === 'TOPIC_MISSING' ? settings.topicRetryMs : backoffMs(parkedBackoff, attempts, settings.random)
+  }
+}
+
+function scopeOf(topic: string, key: string | null, code: ErrorCode): ParkedScope {
+  if (isTopicWide(code)) return { kind: 'topic', topic }
+  return key === null ? { kind: 'keyless', topic } : { kind: 'key', topic, key }
+}

@@ -1,0 +1,164 @@
+import { isOnceboxError } from '@oncebox/core'
+import type { Tables } from '@oncebox/schema'
+import type { Publisher } from '@oncebox/transport'
+import { type Acquired, leaseLost, release } from './cursor.js'
+import { CursorKeeper } from './cursorKeeper.js'
+import { Ledger } from './ledger.js'
+import { ParkedTable } from './parked.js'
+import { Partitions } from './partitions.js'
+import { PollingSource } from './pollingSource.js'
+import { PublishLoop } from './publishLoop.js'
+import { ReadAhead } from './readAhead.js'
+import { reclaim } from './reclaim.js'
+import { moveDue } from './scheduled.js'
+import type { Session, SessionPool } from './session.js'
+import type { RelaySettings } from './settings.js'
+import { SideTrack } from './sideTrack.js'
+
+export interface TenureParts {
+  readonly pool: SessionPool
+  readonly publisher: Publisher
+  readonly settings: RelaySettings
+  readonly tables: Tables
+  readonly acquired: Acquired
+  /** Reads windows, in autocommit. */
+  readonly windowSession: Session
+  /** Writes progress, renewals and the side track; commits asynchronously. */
+  readonly cursorSession: Session
+  readonly monotonicMs: () => number
+}
+
+/** One term of holding a lane, from the lease on. What it keeps in memory dies with it. */
+export class Tenure {
+  readonly #parts: TenureParts
+  readonly #ledger: Ledger
+  readonly #reader: ReadAhead
+  readonly #loop: PublishLoop
+  readonly #keeper: CursorKeeper
+  readonly #sideTrack: SideTrack
+  readonly #drains: { readonly window: number; readonly done: () => void }[] = []
+
+  constructor(parts: TenureParts) {
+    this.#parts = parts
+    const { settings, tables, publisher, cursorSession, windowSession } = parts
+    const { lease, progress, lanes } = parts.acquired
+    const { lane, logger, onEvent, createTopics } = settings
+    this.#ledger = new Ledger(progress)
+    const partitions = new Partitions({
+      session: cursorSession,
+      tables,
+      publisher,
+      createTopics,
+      lane,
+      logger,
+      onEvent,
+    })
+    this.#sideTrack = new SideTrack({
+      table: new ParkedTable(cursorSession, tables, lease),
+      lease,
+      publisher,
+      partitions,
+      settings,
+    })
+    this.#reader = new ReadAhead({
+      source: new PollingSource({
+        session: windowSession,
+        tables,
+        share: { lane, lanes },
+        progress,
+        pageRows: settings.batchMessages,
+        pageBytes: settings.batchBytes,
+      }),
+      ledger: this.#ledger,
+      partitions,
+      moveDue: () => this.#moveDue(),
+      pageRows: settings.batchMessages,
+      memoryBytes: settings.batchBytes * 4,
+      clock: settings.clock,
+      onRead: () => {
+        this.#loop.wake()
+        this.#settled()
+      },
+    })
+    this.#loop = new PublishLoop({
+      reader: this.#reader,
+      ledger: this.#ledger,
+      publisher,
+      partitions,
+      sideTrack: this.#sideTrack,
+      lease,
+      settings,
+      onSettled: () => {
+        this.#keeper.wake()
+        this.#reader.wake()
+        this.#settled()
+      },
+    })
+    const { monotonicMs } = parts
+    this.#keeper = new CursorKeeper({
+      session: cursorSession,
+      tables,
+      lease,
+      ledger: this.#ledger,
+      settings,
+      monotonicMs,
+    })
+  }
+
+  /** Calls `done` when everything committed by now is published or moved aside. */
+  drain(done: () => void): void {
+    this.#drains.push({ window: this.#reader.nextWindow, done })
+    this.#reader.wake()
+  }
+
+  /**
+   * Publishes until `stop` aborts, then writes the progress and gives the lane back. Rejects with the first error,
+   * after the publish in flight has ended: the publisher takes one call at a time.
+   */
+  async run(stop: AbortSignal): Promise<void> {
+    await this.#sideTrack.load()
+    const failed = new AbortController()
+    const signal = AbortSignal.any([stop, failed.signal])
+    const loops = [this.#reader.run(signal), this.#loop.run(signal), this.#keeper.run(signal), this.#maintain(signal)]
+    try {
+      await Promise.all(loops)
+    } catch (error) {
+      failed.abort()
+      await Promise.allSettled(loops)
+      throw error
+    }
+    await this.#keeper.finish()
+    await release(this.#parts.cursorSession, this.#parts.tables, this.#parts.acquired.lease)
+  }
+
+  #settled(): void {
+    for (let index = this.#drains.length - 1; index >= 0; index--) {
+      const drain = this.#drains[index]
+      if (drain === undefined || drain.window > this.#ledger.settledWindow) continue
+      this.#drains.splice(index, 1)
+      drain.done()
+    }
+  }
+
+  async #moveDue(): Promise<void> {
+    const { settings, tables, windowSession, acquired } = this.#parts
+    const count = await moveDue(windowSession, tables, acquired.lease, settings.batchMessages)
+    if (count === null) throw leaseLost(acquired.lease)
+    if (count > 0) settings.onEvent({ event: 'due', lane: settings.lane, count })
+  }
+
+  /** Looks after the ring now and then; one lane does it for all. A look that fails is no reason to stop publishing. */
+  async #maintain(signal: AbortSignal): Promise<void> {
+    const { pool, settings, tables } = this.#parts
+    if (settings.lane !== 0) return
+    while (!signal.aborted) {
+      try {
+        await reclaim(pool, tables, settings)
+      } catch (error) {
+        const code = isOnceboxError(error) ? error.code : (error as { code?: unknown }).code
+        settings.logger.warn({ code }, 'the ring of the outbox could not be looked after')
+      }
+      await settings.clock.sleep(settings.reclaimEveryMs, signal)
+    }
+  }
+}
