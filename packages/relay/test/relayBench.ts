@@ -1,0 +1,91 @@
+import { createRelay, type Relay, type RelayEvent, type RelayOptions } from '@oncebox/relay'
+import { type MigrateOptions, migrate } from '@oncebox/schema'
+import { until } from '@oncebox/testkit'
+import { type TestDatabase, type TestDatabaseOptions, testDatabase } from '@oncebox/testkit/harness'
+import { type MemoryTransport, memoryTransport } from '@oncebox/transport/memory'
+import pg from 'pg'
+
+/** A database with the schema in it, and sessions and relays that end with it. */
+export interface Bench extends AsyncDisposable {
+  readonly database: Pick<TestDatabase, 'url' | 'pool'>
+  readonly transport: MemoryTransport
+  readonly events: RelayEvent[]
+  /** A session of its own. */
+  open(): Promise<pg.Client>
+  /** Commits one message, in a transaction of its own. */
+  emit(topic: string, key: string | null, text: string): Promise<void>
+  /** A relay on the in-memory transport unless told otherwise; stopped at the end. */
+  relay(options?: Partial<RelayOptions>): Relay
+  /** The values published to a topic, as text, in order. */
+  values(topic: string): string[]
+  query<Row extends object = Record<string, unknown>>(text: string, values?: unknown[]): Promise<Row[]>
+}
+
+export async function bench(options: TestDatabaseOptions & { transport?: MemoryTransport } = {}): Promise<Bench> {
+  const database = await testDatabase({ ...options, prepare: ({ url }) => migrated(url) })
+  return benchOn(database, database.drop, options.transport)
+}
+
+export async function migrated(url: string, options: MigrateOptions = {}): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    await migrate(client, options)
+  } finally {
+    await client.end()
+  }
+}
+
+export function benchOn(
+  database: Pick<TestDatabase, 'url' | 'pool'>,
+  dispose: () => Promise<unknown>,
+  transport: MemoryTransport = memoryTransport(),
+): Bench {
+  const clients: pg.Client[] = []
+  const relays: Relay[] = []
+  const events: RelayEvent[] = []
+  return {
+    database,
+    transport,
+    events,
+    async open() {
+      const client = new pg.Client({ connectionString: database.url })
+      client.on('error', () => undefined)
+      await client.connect()
+      clients.push(client)
+      return client
+    },
+    async emit(topic, key, text) {
+      await database.pool.query('select oncebox.emit($1, $2, $3, $4::text)', [topic, key, 'thing.happened', text])
+    },
+    relay(own = {}) {
+      const relay = createRelay({
+        pool: database.pool,
+        publisher: transport.publisher(),
+        onEvent: (event) => events.push(event),
+        ...own,
+      })
+      relays.push(relay)
+      return relay
+    },
+    values: (topic) => texts(transport, topic),
+    async query<Row extends object>(text: string, values: unknown[] = []) {
+      return (await database.pool.query<Row>(text, values)).rows
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.allSettled(relays.map((relay) => relay.stop({ deadlineMs: 2_000 })))
+      await Promise.allSettled(clients.map((client) => client.end()))
+      await dispose()
+    },
+  }
+}
+
+export function texts(transport: MemoryTransport, topic: string): string[] {
+  return transport.records(topic).map((record) => Buffer.from(record.value ?? []).toString())
+}
+
+/** Waits until the topic holds exactly these values, in order. */
+export function published(at: Bench, topic: string, values: readonly string[]): Promise<unknown> {
+  const wanted = JSON.stringify(values)
+  return until(() => JSON.stringify(at.values(topic)) === wanted, { what: `${topic} to hold ${wanted}` })
+}
