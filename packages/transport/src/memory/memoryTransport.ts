@@ -58,7 +58,7 @@ export function memoryTransport(options: MemoryTransportOptions = {}): MemoryTra
 
   return {
     publisher: () => new MemoryPublisher(log, link),
-    subscriber: () => new MemorySubscriber(log, link, group, options.retentionMs ?? -1),
+    subscriber: () => new MemorySubscriber(log, link, group, options.retentionMs ?? 604_800_000),
     createTopic: (topic, partitions = options.partitions ?? 3) => log.create(topic, partitions),
     records: (topic) => log.records(topic),
     committed: (name, topic, partition) => group(name).committed(partitionKey(topic, partition)),

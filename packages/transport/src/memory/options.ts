@@ -8,7 +8,8 @@ export interface MemoryTransportOptions {
   readonly maxRecordBytes?: number
   /** What the first use of an unknown topic does: creates it (default), or is refused with `TOPIC_MISSING`. */
   readonly missingTopics?: 'create' | 'refuse'
-  /** What `retentionMs` answers for a topic that exists; default -1, for ever. Nothing is ever deleted. */
+  /** What `retentionMs` answers for a topic that exists; default 604,800,000: seven days, as a
+   * Kafka broker's; -1 is for ever. Nothing is ever deleted. */
   readonly retentionMs?: number
   /** Time of record timestamps, `retryAfterMs` and stop deadlines; default the machine's. */
   readonly clock?: Clock
