@@ -1,1 +1,10 @@
-export {}
+export type { Backoff } from './backoff.js'
+export type { Consumer, ConsumerState } from './consumer.js'
+export { createConsumer } from './consumer.js'
+export type { Delivery, DeliveryResult } from './deliver.js'
+export type { ConsumerCounters, ConsumerEvent, MessageReference, SpanCounts } from './events.js'
+export type { BatchContext, BatchOf, HandlerContext, Handlers, MessageHandler } from './handlers.js'
+export { batch } from './handlers.js'
+export type { Reclaimed, ReclaimOptions } from './reclaim.js'
+export { reclaimInbox } from './reclaim.js'
+export type { ConsumerOptions, UnknownTypePolicy } from './settings.js'

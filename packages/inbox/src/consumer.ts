@@ -1,0 +1,152 @@
+import type { MessageContracts } from '@oncebox/core'
+import { tables as tablesOf } from '@oncebox/schema'
+import type { BatchHandler, Subscription, TopicPartition } from '@oncebox/transport'
+import { fullSize } from './batchSize.js'
+import { type Delivery, type DeliveryResult, deliverOne, recordOf } from './deliver.js'
+import { type ConsumerCounters, Counters } from './events.js'
+import { maintainInbox } from './maintenance.js'
+import { storedOffsets } from './offsets.js'
+import { type BatchParts, processBatch } from './processBatch.js'
+import { createReport } from './report.js'
+import { type ConsumerOptions, settingsOf } from './settings.js'
+import { checkStart } from './startChecks.js'
+
+export type ConsumerState = 'idle' | 'starting' | 'running' | 'stopping' | 'stopped'
+
+/** Receives messages of a group and makes their effects happen once in one database. */
+export interface Consumer<C extends MessageContracts, Trx> {
+  /**
+   * Checks the schema and the topics' retention, joins the group and resolves once it receives.
+   * @throws OnceboxError `SCHEMA_NOT_MIGRATED`, `INVALID_SETTING`, `DATABASE_UNREACHABLE`, and those of `subscribe`.
+   */
+  start(): Promise<void>
+
+  /**
+   * Begins no further transaction, waits for the running ones up to `deadlineMs` (default 10,000), then aborts their
+   * handlers' signals: what they did rolls back and comes again. Leaves the group. Idempotent.
+   */
+  stop(options?: { readonly deadlineMs?: number }): Promise<void>
+
+  /**
+   * For tests: runs one message through validation, dedupe and handler, inside `trx`, which the caller rolls back (or
+   * commits); without `trx` in a transaction of its own, which commits. A handler's error is thrown as it is.
+   */
+  deliver(message: Delivery<C>, trx?: Trx): Promise<DeliveryResult>
+
+  readonly state: ConsumerState
+  /** What happened since the consumer was created. */
+  counters(): ConsumerCounters
+}
+
+/**
+ * Creates a consumer; nothing runs before `start`. It opens transactions on `db`, one a batch.
+ *
+ * @throws OnceboxError `INVALID_SETTING`.
+ */
+export function createConsumer<const C extends MessageContracts, Trx>(
+  options: ConsumerOptions<C, Trx>,
+): Consumer<C, Trx> {
+  const settings = settingsOf(options)
+  const { db, group, logger, onEvent } = settings
+  const tables = tablesOf(settings.schema)
+  const counters = new Counters()
+  const report = createReport(group, logger, onEvent, counters)
+  let state: ConsumerState = 'idle'
+  let running: { readonly subscription: Subscription; readonly ending: AbortController } | undefined
+  let starting: Promise<void> = Promise.resolve()
+  let stopping: Promise<void> = Promise.resolve()
+
+  const parts: BatchParts<Trx> = {
+    settings,
+    tables,
+    report,
+    suspects: new Map(),
+    stopping: () => state === 'stopping' || state === 'stopped',
+    size: fullSize(settings.batchMessages),
+    pauses: 0,
+  }
+  /** Where partitions were told to go on, until their first batch has shown whether they did. */
+  const seeks = new Map<string, bigint>()
+
+  const handler: BatchHandler = {
+    async assigned(partitions) {
+      const offsets = await db.transaction(({ tx }) => storedOffsets(tx, tables, group, partitions))
+      for (const [partition, offset] of offsets) seeks.set(keyOf(partition), BigInt(offset))
+      return offsets
+    },
+    async batch(batch) {
+      counters.add('received', batch.records.length)
+      const seek = seeks.get(keyOf(batch))
+      const first = batch.records[0]?.offset ?? null
+      // The subscriber ignores offsets beyond the end, which are of an earlier topic of this name: ours begins anew.
+      const overwrite = seek !== undefined && first !== null && BigInt(first) < seek
+      const progress = await processBatch(parts, batch, overwrite)
+      if (progress.done > 0) seeks.delete(keyOf(batch))
+      return progress
+    },
+    async revoked(partitions) {
+      for (const partition of partitions) seeks.delete(keyOf(partition))
+      parts.suspects.clear()
+    },
+  }
+
+  async function begin(): Promise<void> {
+    state = 'starting'
+    try {
+      await checkStart(settings)
+      const { topics, batchMessages, batchBytes } = settings
+      const subscription = await settings.subscriber.subscribe(
+        { group, topics, maxRecords: batchMessages, maxBytes: batchBytes, logger },
+        handler,
+      )
+      running = { subscription, ending: new AbortController() }
+    } catch (error) {
+      state = 'idle'
+      throw error
+    }
+    state = 'running'
+    void maintainInbox(settings, report, running.ending.signal)
+    logger.info({ group, topics: settings.topics }, 'consumer started')
+    onEvent({ type: 'started', group, topics: settings.topics })
+  }
+
+  function start(): Promise<void> {
+    if (state === 'idle' || state === 'stopped') starting = begin()
+    return starting
+  }
+
+  async function stop({ deadlineMs = 10_000 }: { readonly deadlineMs?: number } = {}): Promise<void> {
+    // What start() throws, it throws to the caller of start().
+    await starting.catch(() => {})
+    if (running === undefined) return stopping
+    const { subscription, ending } = running
+    running = undefined
+    state = 'stopping'
+    ending.abort()
+    stopping = subscription.stop({ deadlineMs }).finally(() => {
+      state = 'stopped'
+      logger.info({ group }, 'consumer stopped')
+      onEvent({ type: 'stopped', group })
+    })
+    return stopping
+  }
+
+  return {
+    start,
+    stop,
+    async deliver(message, trx) {
+      const topic = settings.contracts.get(message.type)?.topic ?? ''
+      const record = recordOf(message, topic, settings.clock.now())
+      if (trx === undefined) return db.transaction((scope) => deliverOne(settings, tables, scope, record))
+      return deliverOne(settings, tables, { trx, tx: db.txOf(trx) }, record)
+    },
+    get state() {
+      return state
+    },
+    counters: () => counters.snapshot(),
+  }
+}
+
+function keyOf({ topic, topicId, partition }: TopicPartition): string {
+  return JSON.stringify([topic, topicId, partition])
+}

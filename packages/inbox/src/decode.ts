@@ -1,0 +1,73 @@
+import {
+  decodeEnvelope,
+  decodePayload,
+  type ErrorCode,
+  isOnceboxError,
+  type Message,
+  type MessageContract,
+  OnceboxError,
+  validateData,
+  type WireRecord,
+} from '@oncebox/core'
+import type { MessageReference } from './events.js'
+import { type MessageId, messageIdOf } from './messageId.js'
+import type { UnknownTypePolicy } from './settings.js'
+
+/** What is to be done with a record, as far as it can be told before the transaction. */
+export type Verdict =
+  | { readonly kind: 'run'; readonly message: Message }
+  | { readonly kind: 'dead'; readonly reason: ErrorCode; readonly error: unknown }
+  | { readonly kind: 'ignore' }
+  | { readonly kind: 'block'; readonly reason: ErrorCode }
+
+/** A record of a batch on its way through the inbox. */
+export interface Item {
+  /** Its place in the batch. */
+  readonly index: number
+  readonly record: WireRecord
+  readonly id: MessageId
+  readonly type: string
+  readonly contentType: string | null
+  readonly verdict: Verdict
+}
+
+export interface DecodeRules {
+  readonly contracts: ReadonlyMap<string, MessageContract>
+  readonly handlers: ReadonlyMap<string, unknown>
+  readonly unknownType: UnknownTypePolicy
+}
+
+/** Reads a record: envelope, identity, data checked by its contract. Never throws; what cannot be read is `dead`. */
+export function decodeItem(record: WireRecord, index: number, rules: DecodeRules): Item {
+  const envelope = decodeEnvelope(record)
+  const id = messageIdOf(record, envelope.id, envelope.source)
+  const { type, contentType } = envelope
+  const item = (verdict: Verdict): Item => ({ index, record, id, type, contentType, verdict })
+  if (type === '') return item(dead('MESSAGE_TYPE_MISSING', 'The record names no message type'))
+  const contract = rules.handlers.has(type) ? rules.contracts.get(type) : undefined
+  if (contract === undefined) return item(unknown(rules.unknownType))
+  if (id.kind === 'none') return item(dead('MESSAGE_ID_MISSING', 'The record names no usable message id'))
+  try {
+    const data = validateData(type, contract.schema, decodePayload(record.value, contentType))
+    return item({ kind: 'run', message: { ...envelope, id: id.id, data } })
+  } catch (error) {
+    // An asynchronous schema is a fault of the program, so no message may go to the dead letters for it.
+    if (isOnceboxError(error, 'INVALID_SETTING')) return item({ kind: 'block', reason: 'INVALID_SETTING' })
+    return item({ kind: 'dead', reason: isOnceboxError(error) ? error.code : 'SCHEMA_MISMATCH', error })
+  }
+}
+
+export function referenceOf(item: Item): MessageReference {
+  const { topic, partition, offset } = item.record
+  return { topic, partition, offset, messageId: item.id.id, messageType: item.type }
+}
+
+function unknown(policy: UnknownTypePolicy): Verdict {
+  if (policy === 'ignore') return { kind: 'ignore' }
+  if (policy === 'block') return { kind: 'block', reason: 'UNKNOWN_MESSAGE_TYPE' }
+  return dead('UNKNOWN_MESSAGE_TYPE', 'The consumer has no handler for this type')
+}
+
+function dead(reason: ErrorCode, what: string): Verdict {
+  return { kind: 'dead', reason, error: new OnceboxError(reason, what) }
+}

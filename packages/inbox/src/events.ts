@@ -1,0 +1,77 @@
+/** Where a message was read, and which one it is. */
+export interface MessageReference {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: string | null
+  readonly messageId: string
+  readonly messageType: string
+}
+
+/** What a consumer tells `onEvent`. Nothing here holds a payload, a key or a header. */
+export type ConsumerEvent =
+  | { readonly type: 'started'; readonly group: string; readonly topics: readonly string[] }
+  | { readonly type: 'stopped'; readonly group: string }
+  /** A transaction committed. */
+  | ({ readonly type: 'committed'; readonly topic: string; readonly partition: number } & SpanCounts)
+  /** An attempt failed and was counted. */
+  | ({ readonly type: 'attemptFailed'; readonly attempts: number; readonly error: unknown } & MessageReference)
+  | ({ readonly type: 'deadLettered'; readonly reason: string } & MessageReference)
+  /** A batch met a serialization failure or a deadlock; it goes on in transactions of `batchMessages`. */
+  | { readonly type: 'conflict'; readonly topic: string; readonly partition: number; readonly batchMessages: number }
+  /** The database was away, or a statement of the inbox itself failed: tried again after `retryAfterMs`, uncounted. */
+  | { readonly type: 'paused'; readonly topic: string; readonly partition: number; readonly retryAfterMs: number }
+  /** A message nobody may skip (`unknownType: 'block'`, an asynchronous schema) stops its partition. */
+  | ({ readonly type: 'blocked'; readonly reason: string } & MessageReference)
+  | { readonly type: 'reclaimed'; readonly leaves: readonly string[]; readonly floorMs: number }
+
+/** What became of the records of one committed transaction. */
+export interface SpanCounts {
+  /** Messages whose handler ran. */
+  readonly handled: number
+  /** Messages skipped because their id was handled before, or stood earlier in the same batch. */
+  readonly duplicates: number
+  readonly deadLettered: number
+  /** Messages of a type without a handler. */
+  readonly ignored: number
+}
+
+export interface ConsumerCounters extends SpanCounts {
+  /** Records handed over by the transport, those that came again included. */
+  readonly received: number
+  /** Transactions that committed. */
+  readonly transactions: number
+  /** Attempts that failed and were counted. */
+  readonly failedAttempts: number
+  /** Transactions lost to serialization failures and deadlocks. */
+  readonly conflicts: number
+  /** Pauses because the database was away. */
+  readonly pauses: number
+}
+
+/** Sums up what a consumer did since it was created. */
+export class Counters {
+  #counts = {
+    received: 0,
+    handled: 0,
+    duplicates: 0,
+    deadLettered: 0,
+    ignored: 0,
+    transactions: 0,
+    failedAttempts: 0,
+    conflicts: 0,
+    pauses: 0,
+  }
+
+  add(name: keyof ConsumerCounters, count = 1): void {
+    this.#counts[name] += count
+  }
+
+  committed(counts: SpanCounts): void {
+    this.add('transactions')
+    for (const name of ['handled', 'duplicates', 'deadLettered', 'ignored'] as const) this.add(name, counts[name])
+  }
+
+  snapshot(): ConsumerCounters {
+    return { ...this.#counts }
+  }
+}

@@ -1,0 +1,61 @@
+import { classifyTransactionError, isOnceboxError } from '@oncebox/core'
+
+/** How far a transaction got, kept while it runs: after a failure it tells whose it may be. */
+export interface SpanTrace {
+  /** `inbox` and `finish` are our own statements before and after the handlers. */
+  stage: 'inbox' | 'message' | 'batch' | 'finish' | 'commit'
+  /** Records whose handler was called, ascending. */
+  ran: number[]
+  /** Records of the call that is running. */
+  current: readonly number[]
+}
+
+export function newTrace(): SpanTrace {
+  return { stage: 'inbox', ran: [], current: [] }
+}
+
+/** Why a transaction did not commit. */
+export type Failure =
+  /** The partition is no longer ours, or the stop deadline has passed. */
+  | { readonly kind: 'abandoned' }
+  /** The database is away. */
+  | { readonly kind: 'unavailable'; readonly error: unknown }
+  /** Serialization failure, deadlock, out of memory: smaller transactions can pass. */
+  | { readonly kind: 'conflict'; readonly ran: readonly number[]; readonly error: unknown }
+  /** A statement of the inbox itself failed: no message is at fault. */
+  | { readonly kind: 'inbox'; readonly error: unknown }
+  /** One of `suspects` (ascending, never empty) is at fault. `swallowed`: it hid the SQL error from us. */
+  | {
+      readonly kind: 'suspects'
+      readonly suspects: readonly number[]
+      readonly swallowed: boolean
+      readonly error: unknown
+    }
+
+/** Tells what a transaction's error means and which records can have caused it. Pure. */
+export function failureOf(error: unknown, trace: SpanTrace, signalAborted: boolean): Failure {
+  if (signalAborted) return { kind: 'abandoned' }
+  const meaning = classifyTransactionError(error)
+  if (meaning === 'unavailable') return { kind: 'unavailable', error }
+  if (meaning === 'conflict') return { kind: 'conflict', ran: trace.ran, error }
+  // An earlier handler caught an SQL error, and this statement only finds the transaction aborted.
+  const swallowed = meaning === 'aborted' || (trace.stage === 'finish' && isOnceboxError(error, 'TRANSACTION_ENDED'))
+  const suspects = suspectsOf(trace, swallowed)
+  if (suspects.length === 0) return { kind: 'inbox', error }
+  return { kind: 'suspects', suspects, swallowed, error }
+}
+
+function suspectsOf(trace: SpanTrace, swallowed: boolean): readonly number[] {
+  switch (trace.stage) {
+    case 'inbox':
+      return []
+    case 'message':
+    case 'batch':
+      return swallowed ? trace.ran : trace.current
+    case 'finish':
+      return swallowed ? trace.ran : []
+    case 'commit':
+      // A deferred constraint can be anyone's.
+      return trace.ran
+  }
+}

@@ -1,0 +1,73 @@
+import { isOnceboxError, type Logger, sqlState } from '@oncebox/core'
+import type { DeadLetter } from './deadLetters.js'
+import { type Item, referenceOf } from './decode.js'
+import type { ConsumerEvent, Counters, SpanCounts } from './events.js'
+
+interface Place {
+  readonly topic: string
+  readonly partition: number
+}
+
+/** Counts, logs and tells what happens in a consumer: one place, so that the three agree. */
+export interface Report {
+  committed(place: Place, counts: SpanCounts, letters: readonly DeadLetter[]): void
+  attemptFailed(item: Item, attempts: number, error: unknown): void
+  conflict(place: Place, batchMessages: number): void
+  paused(place: Place, retryAfterMs: number, error: unknown, ownFault: boolean): void
+  blocked(item: Item, reason: string): void
+  reclaimed(leaves: readonly string[], floorMs: number): void
+  reclaimFailed(error: unknown): void
+}
+
+export function createReport(
+  group: string,
+  logger: Logger,
+  onEvent: (event: ConsumerEvent) => void,
+  counters: Counters,
+): Report {
+  return {
+    committed(place, counts, letters) {
+      counters.committed(counts)
+      onEvent({ type: 'committed', topic: place.topic, partition: place.partition, ...counts })
+      for (const { item, reason, error } of letters) {
+        logger.error({ group, ...referenceOf(item), reason, error: errorTag(error) }, 'message put to the dead letters')
+        onEvent({ type: 'deadLettered', reason, ...referenceOf(item) })
+      }
+    },
+    attemptFailed(item, attempts, error) {
+      counters.add('failedAttempts')
+      logger.warn({ group, ...referenceOf(item), attempts, error: errorTag(error) }, 'message failed')
+      onEvent({ type: 'attemptFailed', attempts, error, ...referenceOf(item) })
+    },
+    conflict({ topic, partition }, batchMessages) {
+      counters.add('conflicts')
+      logger.debug({ group, topic, partition, batchMessages }, 'conflict with another transaction')
+      onEvent({ type: 'conflict', topic, partition, batchMessages })
+    },
+    paused({ topic, partition }, retryAfterMs, error, ownFault) {
+      counters.add('pauses')
+      const fields = { group, topic, partition, retryAfterMs, error: errorTag(error) }
+      if (ownFault) logger.error(fields, 'a statement of the inbox failed, trying again')
+      else logger.warn(fields, 'the database is not available, trying again')
+      onEvent({ type: 'paused', topic, partition, retryAfterMs })
+    },
+    blocked(item, reason) {
+      logger.error({ group, ...referenceOf(item), reason }, 'a message blocks its partition')
+      onEvent({ type: 'blocked', reason, ...referenceOf(item) })
+    },
+    reclaimed(leaves, floorMs) {
+      logger.info({ group, leaves, floorMs }, 'inbox leaves reclaimed')
+      onEvent({ type: 'reclaimed', leaves, floorMs })
+    },
+    reclaimFailed(error) {
+      logger.warn({ group, error: errorTag(error) }, 'reclaiming inbox storage failed, trying again later')
+    },
+  }
+}
+
+/** An error's class and code: its text may quote a payload. */
+function errorTag(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error
+  const code = isOnceboxError(error) ? error.code : sqlState(error)
+  return code === undefined ? error.name : `${error.name} ${code}`
+}

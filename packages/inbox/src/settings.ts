@@ -1,0 +1,148 @@
+import {
+  type Clock,
+  type Database,
+  type Logger,
+  type MessageContract,
+  type MessageContracts,
+  OnceboxError,
+  silentLogger,
+  systemClock,
+} from '@oncebox/core'
+import { defaultSchema, inboxRing, quoteSchema } from '@oncebox/schema'
+import type { Subscriber } from '@oncebox/transport'
+import type { Backoff } from './backoff.js'
+import type { ConsumerEvent } from './events.js'
+import type { AnyHandler, Handlers } from './handlers.js'
+
+/** What becomes of a type without a handler: acked and counted, put to the dead letters, or waited for. */
+export type UnknownTypePolicy = 'ignore' | 'deadLetter' | 'block'
+
+export interface ConsumerOptions<C extends MessageContracts, Trx> {
+  /** The database of the effects, migrated. `pgDatabase(pool)`, `kyselyDatabase(db)`. The caller closes it. */
+  readonly db: Database<Trx>
+  /** The caller closes it. */
+  readonly subscriber: Subscriber
+  /** The consumer group, 1 to 249 characters: the unit in which effects happen once. */
+  readonly group: string
+  readonly messages: C
+  readonly handlers: Handlers<C, Trx>
+  /** Default: the topics of the contracts that have handlers. */
+  readonly topics?: readonly string[]
+  /** Schema of the project's tables. Default `oncebox`. */
+  readonly schema?: string
+  /** Upper limit of messages a transaction. Default 500. */
+  readonly batchMessages?: number
+  /** Upper limit of value bytes a batch. Default 4 MiB. */
+  readonly batchBytes?: number
+  /** How often a message is tried before it goes to the dead letters. Default 8. */
+  readonly attempts?: number
+  /** Pause after a failed attempt, doubling from `minMs` to `maxMs`, with jitter. Default 200 ms to 60 s. */
+  readonly backoff?: Partial<Backoff>
+  /** For how long an id is remembered, in milliseconds; older messages are refused. Default 7 days, at most about 10. */
+  readonly horizonMs?: number
+  /** How far ahead of the database's clock an id may lie, in milliseconds. Default 10 minutes. */
+  readonly futureMs?: number
+  /** Start although a topic keeps records longer than the horizon: those past it go to the dead letters. Default false. */
+  readonly allowLongerRetention?: boolean
+  /** Default `ignore`. */
+  readonly unknownType?: UnknownTypePolicy
+  readonly logger?: Logger
+  readonly clock?: Clock
+  /** A number from 0 up to 1, for jitter. Default `Math.random`. */
+  readonly random?: () => number
+  /** Told what happens, synchronously; what it throws is logged and dropped. */
+  readonly onEvent?: (event: ConsumerEvent) => void
+}
+
+/** The options with their defaults, checked. */
+export interface Settings<Trx> {
+  readonly db: Database<Trx>
+  readonly subscriber: Subscriber
+  readonly group: string
+  readonly contracts: ReadonlyMap<string, MessageContract>
+  readonly handlers: ReadonlyMap<string, AnyHandler<Trx>>
+  readonly topics: readonly string[]
+  readonly schema: string
+  readonly batchMessages: number
+  readonly batchBytes: number
+  readonly attempts: number
+  readonly backoff: Backoff
+  readonly horizonMs: number
+  readonly futureMs: number
+  readonly allowLongerRetention: boolean
+  readonly unknownType: UnknownTypePolicy
+  readonly logger: Logger
+  readonly clock: Clock
+  readonly random: () => number
+  readonly onEvent: (event: ConsumerEvent) => void
+}
+
+const dayMs = 86_400_000
+
+export function settingsOf<C extends MessageContracts, Trx>(options: ConsumerOptions<C, Trx>): Settings<Trx> {
+  const logger = options.logger ?? silentLogger
+  const contracts = new Map<string, MessageContract>(Object.entries(options.messages))
+  const handlers = new Map<string, AnyHandler<Trx>>()
+  for (const [type, handler] of Object.entries(options.handlers)) {
+    if (handler !== undefined) handlers.set(type, handler as AnyHandler<Trx>)
+  }
+  for (const type of handlers.keys()) {
+    if (!contracts.has(type)) throw invalid(`There is a handler for ${JSON.stringify(type)} and no contract`)
+  }
+  const topics = [...new Set(options.topics ?? [...handlers.keys()].map((type) => contracts.get(type)?.topic ?? ''))]
+  if (topics.length === 0) throw invalid('The consumer has neither handlers nor topics')
+  if (!/^[^\0]{1,249}$/u.test(options.group)) throw invalid('The group is empty, too long, or holds a NUL')
+  const settings: Settings<Trx> = {
+    db: options.db,
+    subscriber: options.subscriber,
+    group: options.group,
+    contracts,
+    handlers,
+    topics,
+    schema: options.schema ?? defaultSchema,
+    batchMessages: positive('batchMessages', options.batchMessages ?? 500),
+    batchBytes: positive('batchBytes', options.batchBytes ?? 4 << 20),
+    attempts: positive('attempts', options.attempts ?? 8),
+    backoff: {
+      minMs: positive('backoff.minMs', options.backoff?.minMs ?? 200),
+      maxMs: positive('backoff.maxMs', options.backoff?.maxMs ?? 60_000),
+    },
+    horizonMs: positive('horizonMs', options.horizonMs ?? 7 * dayMs),
+    futureMs: positive('futureMs', options.futureMs ?? 600_000),
+    allowLongerRetention: options.allowLongerRetention ?? false,
+    unknownType: options.unknownType ?? 'ignore',
+    logger,
+    clock: options.clock ?? systemClock,
+    random: options.random ?? Math.random,
+    onEvent: guarded(options.onEvent, logger),
+  }
+  quoteSchema(settings.schema)
+  // One leaf more on either side: the days at both ends of the span are only partly in it.
+  if (Math.ceil((settings.horizonMs + settings.futureMs) / inboxRing.widthMs) + 2 > inboxRing.slots) {
+    throw invalid(`horizonMs and futureMs span more than the ${inboxRing.slots - 2} days the inbox can remember`)
+  }
+  return settings
+}
+
+function positive(name: string, value: number): number {
+  if (!Number.isSafeInteger(value) || value < 1) throw invalid(`${name} is not a positive whole number`)
+  return value
+}
+
+function invalid(what: string): OnceboxError {
+  return new OnceboxError('INVALID_SETTING', what, { next: 'Mend the options of createConsumer.' })
+}
+
+function guarded(
+  onEvent: ((event: ConsumerEvent) => void) | undefined,
+  logger: Logger,
+): (event: ConsumerEvent) => void {
+  if (onEvent === undefined) return () => {}
+  return (event) => {
+    try {
+      onEvent(event)
+    } catch (error) {
+      logger.error({ event: event.type, error: error instanceof Error ? error.name : typeof error }, 'onEvent threw')
+    }
+  }
+}
