@@ -1,1 +1,3 @@
-export {}
+export type { KafkajsTransport } from './kafkajs.js'
+export { kafkajs } from './kafkajs.js'
+export type { KafkajsClient, KafkajsConnection, KafkajsOptions, KafkajsTuning } from './options.js'

@@ -1,8 +1,8 @@
 export { orderKey } from './orderKey.js'
 export type { OutgoingRecord, Publisher, PublishOutcome } from './publisher.js'
 export { headerBytes } from './publisher.js'
-export type { PartResult } from './splitRefused.js'
-export { splitRefused } from './splitRefused.js'
+export type { PartResult, SplitOptions } from './splitRefused.js'
+export { refusedInOrder, splitRefused } from './splitRefused.js'
 export type {
   BatchHandler,
   BatchProgress,

@@ -10,6 +10,13 @@ export type PartResult =
   | { readonly outcomes: readonly PublishOutcome[] }
   | { readonly refused: { readonly code: ErrorCode; readonly reason: string } }
 
+export interface SplitOptions {
+  /** The requests to begin with, as indexes into the records; default one with all. Each key's order must be kept. */
+  readonly parts?: readonly (readonly number[])[]
+  /** How a part that was refused whole is cut, into at least two; default into halves. Each key's order must be kept. */
+  readonly split?: (part: readonly number[]) => readonly (readonly number[])[]
+}
+
 /**
  * Sends records through `send`; a part that is refused whole is halved until the culprit is alone, so that every other
  * record is acked. Keeps the order rule of `Publisher.publish`: parts are sent one after the other, and a record whose
@@ -21,10 +28,13 @@ export type PartResult =
 export async function splitRefused(
   records: readonly OutgoingRecord[],
   send: (part: readonly OutgoingRecord[]) => Promise<PartResult>,
+  options: SplitOptions = {},
 ): Promise<PublishOutcome[]> {
   const outcomes: PublishOutcome[] = new Array(records.length)
   const stopped = new Set<string>()
-  const parts: number[][] = records.length === 0 ? [] : [records.map((_, index) => index)]
+  const split = options.split ?? halves
+  // A stack: the next part is the last.
+  const parts = [...(options.parts ?? (records.length === 0 ? [] : [records.map((_, index) => index)]))].reverse()
   let away: PublishOutcome | undefined
 
   const settle = (index: number, outcome: PublishOutcome) => {
@@ -50,11 +60,29 @@ export async function splitRefused(
     } else if (open.length === 1) {
       settle(open[0] as number, { status: 'refused', ...result.refused })
     } else {
-      const middle = open.length >> 1
-      parts.push(open.slice(middle), open.slice(0, middle))
+      parts.push(...[...split(open)].reverse())
     }
   }
   return outcomes
+}
+
+function halves(part: readonly number[]): readonly (readonly number[])[] {
+  const middle = part.length >> 1
+  return [part.slice(0, middle), part.slice(middle)]
+}
+
+/** The outcomes of records refused for a common reason: of each key only the first is, the others are held behind it. */
+export function refusedInOrder(
+  records: readonly OutgoingRecord[],
+  refusal: { readonly code: ErrorCode; readonly reason: string },
+): PublishOutcome[] {
+  const stopped = new Set<string>()
+  return records.map((record) => {
+    const key = orderKey(record)
+    if (key !== null && stopped.has(key)) return { status: 'held' }
+    if (key !== null) stopped.add(key)
+    return { status: 'refused', ...refusal }
+  })
 }
 
 function heldBack(
