@@ -40,7 +40,8 @@ export class Assignment {
 
   track(batch: Promise<unknown>): void {
     this.#running.add(batch)
-    void batch.finally(() => this.#running.delete(batch))
+    const ended = () => this.#running.delete(batch)
+    batch.then(ended, ended)
   }
 
   /** Resolves when no batch runs. */

@@ -95,7 +95,6 @@ export class GroupMember {
       else assignment.abandon()
     }
     await this.#disconnect()
-    assignment?.abandon()
   }
 
   /** Resolves when no batch of this member runs any longer. */

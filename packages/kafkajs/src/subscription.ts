@@ -8,6 +8,8 @@ import type { Tuning } from './options.js'
 
 const firstPauseMs = 500
 const longestPauseMs = 5000
+/** A coordinator that has just started loads its groups first: that is waited for when a subscription starts. */
+const coordinatorPatienceMs = 30_000
 
 /** A subscription: a group member, and a new one whenever kafkajs gives up on it. */
 export class KafkajsSubscription implements Subscription {
@@ -38,10 +40,18 @@ export class KafkajsSubscription implements Subscription {
 
   /** @throws OnceboxError when the group cannot be joined. */
   async start(): Promise<void> {
-    try {
-      await this.#join()
-    } catch (error) {
-      throw toOnceboxError(error, 'subscribing')
+    const until = performance.now() + coordinatorPatienceMs
+    for (;;) {
+      try {
+        return await this.#join()
+      } catch (error) {
+        const { concerns, type } = classifyFailure(error)
+        const passing = concerns === 'transport' && type !== undefined
+        if (!passing || performance.now() > until || this.#stopping.signal.aborted) {
+          throw toOnceboxError(error, 'subscribing')
+        }
+        await systemClock.sleep(firstPauseMs, this.#stopping.signal)
+      }
     }
   }
 

@@ -1,0 +1,38 @@
+import { kafkajs } from '@oncebox/kafkajs'
+import { startKafka } from '@oncebox/testkit'
+import { kafkaMissing, testKafka, uniqueName } from '@oncebox/testkit/harness'
+import { transportConformance } from '@oncebox/transport/conformance'
+import { describe } from 'vitest'
+
+const sessionTimeoutMs = 6000
+const missing = await kafkaMissing()
+
+describe.skipIf(missing !== undefined)('on a real Kafka', () => {
+  transportConformance('kafkajs', {
+    async create({ outage }) {
+      const own = outage ? await startKafka() : undefined
+      const { brokers } = own ?? (await testKafka())
+      const make = () => kafkajs({ brokers, sessionTimeoutMs })
+      return {
+        publisher: make,
+        subscriber: make,
+        async createTopic({ partitions }) {
+          const name = uniqueName('conformance')
+          await make().createTopic(name, partitions)
+          return name
+        },
+        ...(own === undefined ? {} : { outage: { begin: () => own.kill(), end: () => own.start() } }),
+        close: async () => own?.remove(),
+      }
+    },
+    features: {
+      partitions: true,
+      offsets: true,
+      missingTopics: true,
+      recordLimit: true,
+      earliest: true,
+      outage: true,
+    },
+    sessionTimeoutMs,
+  })
+})
