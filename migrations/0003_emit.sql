@@ -37,7 +37,7 @@ CREATE FUNCTION emit_problem(topic text, key text, type text, source text, heade
 --      topic         Kafka topic name
 --      key           ordering key; NULL: the message has no order
 --      type          CloudEvents type
---      payload       the value as it is sent; NULL: a tombstone. At most 900,000 bytes, headers, key and type included
+--      payload       the value as it is sent; NULL: a tombstone. At most 900,000 bytes, headers included
 --      headers       JSON object of strings
 --      id            the global id; a new UUIDv7 when NULL
 --      content_type  application/octet-stream for bytea, application/json for jsonb, text/plain for text when NULL;
@@ -67,10 +67,13 @@ DECLARE
   new_source text := coalesce(source, current_database());
   problem text := emit_problem(topic, key, type, new_source, headers);
 BEGIN
-  IF problem IS NULL AND coalesce(octet_length(payload), 0) + coalesce(octet_length(headers::text), 0)
-    + coalesce(octet_length(key), 0) + octet_length(type) + coalesce(octet_length(content_type), 0) > 900000
+  IF problem IS NULL AND coalesce(octet_length(payload), 0) + coalesce(octet_length(headers::text), 0) > 900000 THEN
+    problem := 'payload and headers are larger than 900000 bytes';
+  END IF;
+  IF problem IS NULL
+    AND coalesce(octet_length(key), 0) + octet_length(type) + coalesce(octet_length(content_type), 0) > 100000
   THEN
-    problem := 'payload, headers, key and type are larger than 900000 bytes';
+    problem := 'key, type and content type are larger than 100000 bytes';
   END IF;
   IF problem IS NOT NULL THEN
     RAISE EXCEPTION 'oncebox: message refused: %', problem

@@ -26,7 +26,7 @@ export interface OutboxOptions<C extends MessageContracts> {
   readonly schema?: string
   /** Default: UUIDv7 made in this process. */
   readonly ids?: IdSource
-  /** Upper limit of payload, headers, key and type together, in bytes. Default 900,000: below Kafka's own default. */
+  /** Upper limit of payload and headers together, in bytes. Default 900,000: below Kafka's own default. */
   readonly maxPayloadBytes?: number
   /** Only its present is read: what lies ahead in `deliverAt`. Default: the machine's. */
   readonly clock?: Pick<Clock, 'now'>

@@ -14,12 +14,14 @@ import { invalidMessage, textProblem } from './refusal.js'
 
 const dayMs = 86_400_000
 const longestDelayMs = 366 * dayMs
+/** What is left between the default limit and the 1 MiB that Kafka takes by default, less the envelope's own headers. */
+const maxNameBytes = 100_000
 
 export interface EncodeContext {
   readonly ids: IdSource
   /** Milliseconds since the Unix epoch. */
   readonly now: number
-  /** Upper limit of payload, headers, key and type together, in bytes. */
+  /** Upper limit of payload and headers together, in bytes. */
   readonly maxPayloadBytes: number
   /** `traceparent` and `tracestate` of the caller, where there are any. */
   readonly trace: Readonly<Record<string, string>> | null
@@ -46,16 +48,16 @@ export function encodeMessage(message: OutgoingMessage, context: EncodeContext):
   const headers = encodeHeaders(message.headers, context.trace)
   const { payload, contentType } = encodeData(message)
 
-  const bytes =
-    (payload?.byteLength ?? 0) + byteLength(headers) + byteLength(key) + byteLength(type) + byteLength(contentType)
-  if (bytes > context.maxPayloadBytes) {
-    throw new OnceboxError(
-      'PAYLOAD_TOO_LARGE',
-      `The message of ${bytes} bytes is larger than the limit of ${context.maxPayloadBytes}`,
-      { next: 'Store the data elsewhere and send a reference; nothing was written.' },
-    )
-  }
+  requireSize('payload and headers', (payload?.byteLength ?? 0) + byteLength(headers), context.maxPayloadBytes)
+  requireSize('key, type and content type', byteLength(key) + byteLength(type) + byteLength(contentType), maxNameBytes)
   return { id, topic, key, type, contentType, headers, payload, dueAt }
+}
+
+function requireSize(what: string, bytes: number, limit: number): void {
+  if (bytes <= limit) return
+  throw new OnceboxError('PAYLOAD_TOO_LARGE', `The message's ${what} are ${bytes} bytes, over the limit of ${limit}`, {
+    next: 'Store the data elsewhere and send a reference; nothing was written.',
+  })
 }
 
 function encodeData(message: OutgoingMessage): { payload: Uint8Array | null; contentType: string | null } {

@@ -48,9 +48,9 @@ const refusals: [string, Anything, ErrorCode][] = [
   ['a header value that is no text', { headers: { a: 5 } }, 'INVALID_MESSAGE'],
   ['headers that are a list', { headers: [['a', 'b']] }, 'INVALID_MESSAGE'],
   ['headers that are null', { headers: null }, 'INVALID_MESSAGE'],
-  ['data over the size limit', { data: 'x'.repeat(900_000) }, 'PAYLOAD_TOO_LARGE'],
+  ['data over the size limit', { data: 'x'.repeat(900_001) }, 'PAYLOAD_TOO_LARGE'],
   ['headers over the size limit', { headers: { a: 'ä'.repeat(450_000) } }, 'PAYLOAD_TOO_LARGE'],
-  ['a key over the size limit', { key: 'x'.repeat(900_000) }, 'PAYLOAD_TOO_LARGE'],
+  ['a key over its size limit', { key: 'x'.repeat(100_000) }, 'PAYLOAD_TOO_LARGE'],
   ['an id that is not a UUID', { id: 'order-1' }, 'INVALID_MESSAGE'],
   ['an id that is no text', { id: 5 }, 'INVALID_MESSAGE'],
   ['a deliverAt that is no date', { deliverAt: new Date('soon') }, 'INVALID_MESSAGE'],
@@ -133,10 +133,10 @@ describe('emit and emitMany refuse, before anything is written', () => {
 
   it('nothing at the limit itself', async () => {
     const exact = createOutbox({ source: 's', maxPayloadBytes: 100 })
-    // type 1, key 1, content type 25, headers {"a":"b"} 9
-    const message = { topic: 't', type: 'x', key: 'k', headers: { a: 'b' }, data: 'd'.repeat(64) }
+    // The headers are {"a":"b"}: 9 bytes.
+    const message = { topic: 't', type: 'x', key: 'k', headers: { a: 'b' }, data: 'd'.repeat(91) }
     await inTransaction(database, (_, tx) => exact.emit(tx, message))
-    const more = refusalOf(inTransaction(database, (_, tx) => exact.emit(tx, { ...message, key: 'kk' })))
+    const more = refusalOf(inTransaction(database, (_, tx) => exact.emit(tx, { ...message, data: `${message.data}d` })))
     expect((await more).code).toBe('PAYLOAD_TOO_LARGE')
     expect(await outboxRows(database)).toHaveLength(1)
   })
