@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { oncebox } from './oncebox.js'
 
-const verbs = ['migrate', 'plan']
-const databaseVerbs = ['migrate', 'plan']
+const verbs = ['migrate', 'plan', 'status', 'tail']
+const databaseVerbs = ['migrate', 'plan', 'status', 'tail']
 const nobody = 'postgres://somebody:canary-password@127.0.0.1:1/shop'
 
 test('without a verb the help goes to stderr and the exit code says usage', async () => {
@@ -38,6 +38,7 @@ describe('what is typed wrong is refused with exit code 2 and nothing on stdout'
     ['a log level that there is not', ['plan', '--log-level', 'loud']],
     ['a number that is none', ['migrate', '--print', '--from', 'six']],
     ['a number below the first', ['migrate', '--print', '--from', '0']],
+    ['a count below nothing', ['tail', '--last', '-1', '--database-url', nobody]],
     ['--from without --print', ['migrate', '--from', '2', '--database-url', nobody]],
     ['a URL of something else', ['plan', '--database-url', 'mysql://localhost/shop']],
     ['a URL that cannot be read', ['plan', '--database-url', 'postgres://u:canary-password@host:port/x']],

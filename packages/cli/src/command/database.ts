@@ -1,4 +1,5 @@
-import { type Logger, OnceboxError, sqlState } from '@oncebox/core'
+import { OnceboxError, sqlState } from '@oncebox/core'
+import { surviveConnectionLoss } from '@oncebox/core/pg'
 import { quoteSchema } from '@oncebox/schema'
 import pg from 'pg'
 import type { DatabaseFlags } from '../flags/databaseFlags.js'
@@ -9,7 +10,8 @@ export interface OpenDatabase {
   readonly pool: pg.Pool
   /** host:port, without credentials: for messages. */
   readonly address: string
-  readonly schema: string
+  /** Runs `work` on one session. */
+  session<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T>
   end(): Promise<void>
 }
 
@@ -22,7 +24,7 @@ const connectTimeoutMs = 10_000
  * @throws OnceboxError `INVALID_SETTING` for an unusable schema name, `DATABASE_UNREACHABLE` when nobody answers or the
  *   server does not let us in.
  */
-export async function openDatabase(flags: DatabaseFlags, verb: string, logger: Logger): Promise<OpenDatabase> {
+export async function openDatabase(flags: DatabaseFlags, verb: string): Promise<OpenDatabase> {
   const connectionString = requireUrl(flags.databaseUrl)
   quoteSchema(flags.schema)
   const address = addressOf(connectionString)
@@ -33,7 +35,7 @@ export async function openDatabase(flags: DatabaseFlags, verb: string, logger: L
     keepAlive: true,
     max: 10,
   })
-  pool.on('error', (error) => logger.warn({ error }, `An idle connection to the database at ${address} was lost`))
+  surviveConnectionLoss(pool)
   try {
     const client = await pool.connect()
     client.release()
@@ -44,7 +46,19 @@ export async function openDatabase(flags: DatabaseFlags, verb: string, logger: L
       cause: error,
     })
   }
-  return { pool, address, schema: flags.schema, end: () => pool.end() }
+  return {
+    pool,
+    address,
+    async session(work) {
+      const client = await pool.connect()
+      try {
+        return await work(client)
+      } finally {
+        client.release()
+      }
+    },
+    end: () => pool.end(),
+  }
 }
 
 function requireUrl(url: string | undefined): string {

@@ -1,11 +1,14 @@
+import { printable } from './printable.js'
+
 /** Columns of text under their headings, two spaces apart; columns named in `right` are aligned right. */
 export function textTable(
   headings: readonly string[],
   rows: readonly (readonly string[])[],
   right: readonly string[] = [],
 ): string {
+  const shown = rows.map((row) => row.map(printable))
   const widths = headings.map((heading, column) =>
-    Math.max(heading.length, ...rows.map((row) => (row[column] ?? '').length)),
+    Math.max(heading.length, ...shown.map((row) => (row[column] ?? '').length)),
   )
   const line = (cells: readonly string[]) =>
     headings
@@ -16,5 +19,5 @@ export function textTable(
       })
       .join('  ')
       .trimEnd()
-  return [line(headings), ...rows.map(line)].join('\n')
+  return [line(headings), ...shown.map(line)].join('\n')
 }

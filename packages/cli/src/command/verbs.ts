@@ -3,6 +3,8 @@ import { wholeNumber, withCommonFlags } from '../flags/commonFlags.js'
 import { withDatabaseFlags } from '../flags/databaseFlags.js'
 import type { MigrateFlags } from '../verbs/migrate.js'
 import type { PlanFlags } from '../verbs/plan.js'
+import type { StatusFlags } from '../verbs/status.js'
+import type { TailFlags } from '../verbs/tail.js'
 import type { RunVerb } from './program.js'
 
 // A verb's module is imported when the verb runs: the command line is parsed, and help shown, without a database
@@ -43,6 +45,43 @@ export function addPlan(program: Command, run: RunVerb): void {
     .addHelpText('after', examples('oncebox plan', 'oncebox plan --json | jq .migrations'))
     .action((flags: PlanFlags) =>
       run(flags, async (console) => (await import('../verbs/plan.js')).plan(flags, console)),
+    )
+}
+
+/** `status [--watch]` */
+export function addStatus(program: Command, run: RunVerb): void {
+  const command = program
+    .command('status')
+    .summary('show lanes, consumers and storage; exit 1 when something is wrong')
+    .description(
+      'Shows who publishes and what waits, how far each consumer group is, how full the storage is, and what will not ' +
+        'mend itself, with what to type next. Reads only.',
+    )
+    .option('--watch', 'show it again every two seconds, until stopped')
+  withCommonFlags(withDatabaseFlags(command), 'the account as one JSON document a line on stdout')
+    .addHelpText(
+      'after',
+      examples('oncebox status', 'oncebox status --watch', "oncebox status --json | jq '.lanes[].waiting'"),
+    )
+    .action((flags: StatusFlags) =>
+      run(flags, async (console) => (await import('../verbs/status.js')).status(flags, console)),
+    )
+}
+
+/** `tail` */
+export function addTail(program: Command, run: RunVerb): void {
+  const command = program
+    .command('tail')
+    .summary('follow the outbox')
+    .description(
+      'Prints the newest messages of the outbox, then every message as its transaction commits, published or not, until ' +
+        'it is stopped. Shows what a message is, never its payload.',
+    )
+    .option('--last <count>', 'how many of the newest to begin with', wholeNumber(0), 10)
+  withCommonFlags(withDatabaseFlags(command), 'one JSON document a message on stdout')
+    .addHelpText('after', examples('oncebox tail', 'oncebox tail --last 0 --json | jq \'select(.topic == "orders")\''))
+    .action((flags: TailFlags) =>
+      run(flags, async (console) => (await import('../verbs/tail.js')).tail(flags, console)),
     )
 }
 

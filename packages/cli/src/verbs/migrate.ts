@@ -1,3 +1,4 @@
+import { fromPg } from '@oncebox/core/pg'
 import { type MigrateResult, migrate as migrateSchema, printMigrations } from '@oncebox/schema'
 import { openDatabase } from '../command/database.js'
 import { type ExitCode, exitCode } from '../command/exitCode.js'
@@ -16,16 +17,13 @@ export async function migrate(flags: MigrateFlags, console: Console): Promise<Ex
   if (flags.print === true) return print(flags, console)
   if (flags.from !== undefined)
     throw new UsageError('--from only goes with --print', 'migrate applies what is pending.')
-  const database = await openDatabase(flags, 'migrate', console.logger)
+  const database = await openDatabase(flags, 'migrate')
   try {
-    const client = await database.pool.connect()
-    try {
-      const result = await migrateSchema(client, { schema: flags.schema, logger: console.logger })
-      console.output.write(result, () => summary(result))
-      return exitCode.fine
-    } finally {
-      client.release()
-    }
+    const result = await database.session((client) =>
+      migrateSchema(fromPg(client), { schema: flags.schema, logger: console.logger }),
+    )
+    console.output.write(result, () => summary(result))
+    return exitCode.fine
   } finally {
     await database.end()
   }

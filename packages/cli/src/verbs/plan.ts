@@ -13,16 +13,11 @@ const settled: readonly MigrationState[] = ['applied', 'newer']
 
 /** `oncebox plan`: what `migrate` would do. A problem (exit 1) unless everything is applied. */
 export async function plan(flags: PlanFlags, console: Console): Promise<ExitCode> {
-  const database = await openDatabase(flags, 'plan', console.logger)
+  const database = await openDatabase(flags, 'plan')
   try {
-    const client = await database.pool.connect()
-    try {
-      const result = await planSchema(fromPg(client), { schema: flags.schema })
-      console.output.write(result, () => describe(result))
-      return result.migrations.every(({ state }) => settled.includes(state)) ? exitCode.fine : exitCode.problem
-    } finally {
-      client.release()
-    }
+    const result = await database.session((client) => planSchema(fromPg(client), { schema: flags.schema }))
+    console.output.write(result, () => describe(result))
+    return result.migrations.every(({ state }) => settled.includes(state)) ? exitCode.fine : exitCode.problem
   } finally {
     await database.end()
   }

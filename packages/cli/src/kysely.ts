@@ -1,0 +1,2 @@
+export type { InboxTable, OnceboxTables, OutboxTable, ScheduledTable } from '@oncebox/core/kysely'
+export { fromKysely, kyselyDatabase } from '@oncebox/core/kysely'

@@ -1,0 +1,1 @@
+export { fromPg, pgDatabase, surviveConnectionLoss } from '@oncebox/core/pg'

@@ -1,0 +1,2 @@
+export type { MigrateOptions, MigrateResult, MigrationPlan, PrintOptions, RequireSchemaOptions } from '@oncebox/schema'
+export { defaultSchema, migrate, plan, printMigrations, requireSchema, schemaVersion } from '@oncebox/schema'

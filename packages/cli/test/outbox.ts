@@ -1,0 +1,39 @@
+import { migrate } from '@oncebox/schema'
+import { type TestDatabase, testDatabase } from '@oncebox/testkit/harness'
+
+/** A database of its own with the schema in it, and the environment that names it to the command. */
+export interface MigratedDatabase extends TestDatabase {
+  readonly environment: Readonly<Record<string, string>>
+}
+
+export async function migratedDatabase(): Promise<MigratedDatabase> {
+  const database = await testDatabase({
+    prepare: async ({ pool }) => {
+      const client = await pool.connect()
+      try {
+        await migrate(client)
+      } finally {
+        client.release()
+      }
+    },
+  })
+  return { ...database, environment: { DATABASE_URL: database.url } }
+}
+
+export interface SqlMessage {
+  readonly topic: string
+  readonly key: string | null
+  readonly type?: string
+  readonly payload: string
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** Emits the message so many times in one transaction, as psql would: `select oncebox.emit(…)`. Returns the ids. */
+export async function emitSql(database: TestDatabase, message: SqlMessage, times = 1): Promise<string[]> {
+  const { topic, key, type = 'test', payload, headers = null } = message
+  const { rows } = await database.pool.query<{ id: string }>(
+    `select oncebox.emit($1, $2, $3, $4::text, $5::jsonb) as id from generate_series(1, $6)`,
+    [topic, key, type, payload, headers === null ? null : JSON.stringify(headers), times],
+  )
+  return rows.map(({ id }) => id)
+}
