@@ -1,0 +1,90 @@
+import { status, type TailCursor, tail } from '@oncebox/ops'
+import { postgresVersions, type TestDatabase } from '@oncebox/testkit/harness'
+import type pg from 'pg'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { migratedDatabase, publishAll, write } from './prepared.js'
+
+const retained = 100_000
+
+/** Rows that `work` reads in the tables of the schema, by scan or by index: the same on a slow machine. */
+async function rowsRead(client: pg.ClientBase, work: () => Promise<unknown>): Promise<number> {
+  // What the session read before and has not reported yet is in these counters too; inside a transaction nothing is reported.
+  const counter = async (): Promise<number> => {
+    const { rows } = await client.query(
+      `SELECT coalesce(sum(seq_tup_read + idx_tup_fetch), 0)::int AS read
+       FROM pg_stat_xact_user_tables WHERE schemaname = 'oncebox'`,
+    )
+    return rows[0].read
+  }
+  await client.query('BEGIN')
+  const before = await counter()
+  await work()
+  const after = await counter()
+  await client.query('ROLLBACK')
+  return after - before
+}
+
+// Run with a million rows by hand: the same numbers of rows read.
+describe.each(postgresVersions)('with many rows retained, on Postgres %i', (version) => {
+  let database: TestDatabase
+  let client: pg.PoolClient
+  let start: TailCursor
+
+  beforeAll(async () => {
+    database = await migratedDatabase(version)
+    client = await database.pool.connect()
+    // Statistics come when the test asks for them.
+    await client.query('ALTER TABLE oncebox.outbox_0 SET (autovacuum_enabled = false)')
+    await write(client, retained)
+    await publishAll(client)
+    start = (await tail(client)).after
+    for (let transaction = 0; transaction < 5; transaction++) await write(client, 20)
+  })
+  afterAll(async () => {
+    client?.release()
+    await database?.drop()
+  })
+
+  test.each(['never analyzed', 'analyzed'])('status and tail read what waits and no more, %s', async (state) => {
+    if (state === 'analyzed') await client.query('ANALYZE oncebox.outbox')
+    expect((await status(client)).lanes[0]).toMatchObject({ waiting: 100, waitingExact: true })
+    expect((await status(client)).leaves[0]?.rows).toBeGreaterThan(retained * 0.9)
+    expect(await rowsRead(client, () => status(client))).toBeLessThan(1_000)
+    expect(await rowsRead(client, () => tail(client))).toBeLessThan(100)
+    expect(await rowsRead(client, () => tail(client, { after: start }))).toBeLessThan(500)
+  })
+
+  test('a backlog is estimated from a bounded sample, in whatever place the relay is', async () => {
+    const [least, most] = [retained * 0.9, retained * 1.1]
+    await client.query(`UPDATE oncebox.relay_cursor SET last_snapshot = '3:3:'`)
+    const fromStart = (await status(client)).lanes[0]
+    expect(fromStart?.waitingExact).toBe(false)
+    expect(fromStart?.waiting).toBeGreaterThan(least)
+    expect(fromStart?.waiting).toBeLessThan(most)
+    expect(await rowsRead(client, () => status(client))).toBeLessThan(31_000)
+
+    // The whole backlog is one transaction that was running when the last window ended.
+    await client.query(`UPDATE oncebox.relay_cursor SET last_snapshot =
+      (SELECT min(xid)::text || ':' || pg_snapshot_xmax(pg_current_snapshot()) || ':' || min(xid) FROM oncebox.outbox)::pg_snapshot`)
+    expect((await status(client)).lanes[0]?.waiting).toBeGreaterThan(least)
+    expect(await rowsRead(client, () => status(client))).toBeLessThan(31_000)
+
+    await client.query(`UPDATE oncebox.relay_cursor SET last_snapshot = '3:3:', upper_snapshot = pg_current_snapshot(),
+      page_position = ${retained / 2}`)
+    const paged = (await status(client)).lanes[0]
+    expect(paged?.waiting).toBeGreaterThan(least / 2)
+    expect(paged?.waiting).toBeLessThan(most / 2)
+    expect(await rowsRead(client, () => status(client))).toBeLessThan(31_000)
+  })
+
+  test('tail reads a large transaction once for its bounds, then only the pages', async () => {
+    const first = await tail(client, { after: { last: '3:3:', page: null }, limit: 50 })
+    expect(first.messages[0]?.position).toBe('1')
+    expect(first.more).toBe(true)
+    const second = await tail(client, { after: first.after, limit: 50 })
+    expect(second.messages.map((message) => message.position)).toEqual(
+      Array.from({ length: 50 }, (_, n) => String(n + 51)),
+    )
+    expect(await rowsRead(client, () => tail(client, { after: first.after, limit: 50 }))).toBeLessThan(200)
+  })
+})
