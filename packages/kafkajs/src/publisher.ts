@@ -18,7 +18,7 @@ const closed = { status: 'failed', code: 'TRANSPORT_UNREACHABLE', reason: 'the p
 
 /**
  * Publishes with acks from all replicas, one request in flight, kafkajs's idempotent producer off (its sequence numbers
- * rewind after a failed send, and a later batch can be swallowed), and with a new producer after each rejected send.
+ * rewind after a failed send, and a later batch can be swallowed), and with a new producer after a rejected send.
  */
 export class KafkajsPublisher implements Publisher {
   readonly name = 'kafkajs'
@@ -56,12 +56,25 @@ export class KafkajsPublisher implements Publisher {
 
   publish(records: readonly OutgoingRecord[]): Promise<PublishOutcome[]> {
     if (this.#closed) return Promise.resolve(records.map(() => closed))
-    const publishing = splitRefused(records, (part) => this.#send(part), {
+    const publishing = this.#publish(records)
+    this.#publishing = publishing
+    return publishing
+  }
+
+  async #publish(records: readonly OutgoingRecord[]): Promise<PublishOutcome[]> {
+    let refused = false
+    const send = async (part: readonly OutgoingRecord[]) => {
+      const result = await this.#send(part)
+      refused ||= 'refused' in result
+      return result
+    }
+    const outcomes = await splitRefused(records, send, {
       parts: planRequests(records, this.#tuning.maxBatchBytes),
       split: (part) => splitRequest(records, part),
     })
-    this.#publishing = publishing
-    return publishing
+    // While a request is being split the connection serves on: the broker has answered, nothing is in doubt.
+    if (refused) this.#discard()
+    return outcomes
   }
 
   async close(): Promise<void> {
@@ -82,8 +95,9 @@ export class KafkajsPublisher implements Publisher {
       if (outcomes.some((outcome) => outcome.status !== 'acked')) this.#discard()
       return { outcomes }
     } catch (error) {
-      this.#discard()
-      return this.#rejected(part, classifyFailure(error))
+      const failure = classifyFailure(error)
+      if (failure.concerns !== 'records') this.#discard()
+      return this.#rejected(part, failure)
     }
   }
 
