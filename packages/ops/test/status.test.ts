@@ -61,7 +61,11 @@ describe.each(postgresVersions)('status on Postgres %i', (version) => {
         holder: 'relay-1',
         epoch: 1,
       })
-      // The window ends while the transaction is still open; its rows wait from its commit on.
+      // The window ends while the transaction is still open, once before any later one, once after: its rows wait
+      // from its commit on, whether its number lies above the window's end or among those that were running.
+      await publishAll(pool)
+      expect((await status(pool)).lanes[0]?.waiting).toBe(0)
+      await write(pool, 1)
       await publishAll(pool)
       expect((await status(pool)).lanes[0]).toMatchObject({ waiting: 0, oldestSeconds: null })
       await write(pool, 2)
