@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
-import { kafkaAvailability } from './kafkaJars.js'
+import { kafkaAvailability } from './kafkaRuntime.js'
 import type { PostgresVersion } from './postgresBinaries.js'
 import { createSharedServers, offeredServers, type SharedServers } from './sharedServers.js'
 
