@@ -1,0 +1,63 @@
+import { isOnceboxError, type Logger, OnceboxError } from '@oncebox/core'
+import type { Publisher } from '@oncebox/transport'
+import type { OpenDatabase } from './database.js'
+import { UsageError } from './failure.js'
+import type { TransportChoice } from './transportChoice.js'
+
+/**
+ * Opens the chosen transport and proves that it answers. The caller closes it.
+ *
+ * @throws UsageError when the transport's package is not installed.
+ * @throws OnceboxError `TRANSPORT_UNREACHABLE` naming host and port, and whatever else `connect` throws.
+ */
+export async function openPublisher(
+  choice: TransportChoice,
+  database: OpenDatabase,
+  logger: Logger,
+): Promise<Publisher> {
+  const publisher = await createPublisher(choice, database, logger)
+  try {
+    await publisher.connect()
+    return publisher
+  } catch (error) {
+    await publisher.close()
+    if (!isOnceboxError(error, 'TRANSPORT_UNREACHABLE')) throw error
+    const where =
+      choice.name === 'kafkajs'
+        ? `Kafka at ${choice.brokers.join(', ')}`
+        : `pg-boss in the database at ${database.address}`
+    throw new OnceboxError('TRANSPORT_UNREACHABLE', `Cannot reach ${where}`, {
+      next: 'Check that the servers run, their addresses, and the TLS and SASL settings.',
+      cause: error.cause,
+    })
+  }
+}
+
+async function createPublisher(choice: TransportChoice, database: OpenDatabase, logger: Logger): Promise<Publisher> {
+  switch (choice.name) {
+    case 'kafkajs': {
+      const { kafkajs } = await installed('@oncebox/kafkajs', () => import('@oncebox/kafkajs'))
+      return kafkajs({
+        brokers: choice.brokers,
+        logger,
+        ...(choice.tls === null ? {} : { ssl: { ...choice.tls } }),
+        ...(choice.sasl === null ? {} : { sasl: choice.sasl }),
+      })
+    }
+    case 'pg-boss': {
+      const { pgBoss } = await installed('@oncebox/pg-boss', () => import('@oncebox/pg-boss'))
+      return pgBoss({ pool: database.pool, topics: choice.topics, logger })
+    }
+  }
+}
+
+/** Transports are installed beside this package; one that is not there is told from one that is broken. */
+async function installed<T>(name: string, load: () => Promise<T>): Promise<T> {
+  try {
+    return await load()
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code !== 'ERR_MODULE_NOT_FOUND' || !message.includes(`'${name}'`)) throw error
+    throw new UsageError(`${name} is not installed`, `Run: npm install ${name}`)
+  }
+}
