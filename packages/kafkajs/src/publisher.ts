@@ -1,4 +1,4 @@
-import type { Logger } from '@oncebox/core'
+import { type Logger, systemClock } from '@oncebox/core'
 import {
   type OutgoingRecord,
   type PartResult,
@@ -15,6 +15,9 @@ import type { Tuning } from './options.js'
 import { notePartition, planRequests, produceRequest, requestOutcomes, splitRequest } from './produceRequest.js'
 
 const closed = { status: 'failed', code: 'TRANSPORT_UNREACHABLE', reason: 'the publisher is closed' } as const
+
+const electionTypes = new Set(['NOT_LEADER_FOR_PARTITION', 'LEADER_NOT_AVAILABLE'])
+const electionPausesMs = [50, 150, 450, 1000]
 
 /**
  * Publishes with acks from all replicas, one request in flight, kafkajs's idempotent producer off (its sequence numbers
@@ -64,7 +67,7 @@ export class KafkajsPublisher implements Publisher {
   async #publish(records: readonly OutgoingRecord[]): Promise<PublishOutcome[]> {
     let refused = false
     const send = async (part: readonly OutgoingRecord[]) => {
-      const result = await this.#send(part)
+      const result = await this.#sendPastElections(part)
       refused ||= 'refused' in result
       return result
     }
@@ -84,7 +87,18 @@ export class KafkajsPublisher implements Publisher {
     await Promise.all(this.#discarded)
   }
 
-  async #send(part: readonly OutgoingRecord[]): Promise<PartResult> {
+  /** A partition whose leader is being chosen, as just after its creation, is asked again before it counts as failed. */
+  async #sendPastElections(part: readonly OutgoingRecord[]): Promise<PartResult> {
+    for (const pauseMs of electionPausesMs) {
+      const result = await this.#send(part)
+      if (!('election' in result)) return result
+      await systemClock.sleep(pauseMs)
+    }
+    const result = await this.#send(part)
+    return 'election' in result ? result.election : result
+  }
+
+  async #send(part: readonly OutgoingRecord[]): Promise<PartResult | { readonly election: PartResult }> {
     const request = produceRequest(part)
     try {
       const producer = await this.#connected()
@@ -97,7 +111,8 @@ export class KafkajsPublisher implements Publisher {
     } catch (error) {
       const failure = classifyFailure(error)
       if (failure.concerns !== 'records') this.#discard()
-      return this.#rejected(part, failure)
+      const result = await this.#rejected(part, failure)
+      return failure.type !== undefined && electionTypes.has(failure.type) ? { election: result } : result
     }
   }
 
