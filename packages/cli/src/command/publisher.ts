@@ -1,7 +1,7 @@
 import { isOnceboxError, type Logger, OnceboxError } from '@oncebox/core'
 import type { Publisher } from '@oncebox/transport'
 import type { OpenDatabase } from './database.js'
-import { UsageError } from './failure.js'
+import { installed } from './installed.js'
 import type { TransportChoice } from './transportChoice.js'
 
 /**
@@ -36,7 +36,7 @@ export async function openPublisher(
 async function createPublisher(choice: TransportChoice, database: OpenDatabase, logger: Logger): Promise<Publisher> {
   switch (choice.name) {
     case 'kafkajs': {
-      const { kafkajs } = await installed('@oncebox/kafkajs', () => import('@oncebox/kafkajs'))
+      const { kafkajs } = await installed(() => import('@oncebox/kafkajs'))
       return kafkajs({
         brokers: choice.brokers,
         logger,
@@ -45,19 +45,8 @@ async function createPublisher(choice: TransportChoice, database: OpenDatabase, 
       })
     }
     case 'pg-boss': {
-      const { pgBoss } = await installed('@oncebox/pg-boss', () => import('@oncebox/pg-boss'))
+      const { pgBoss } = await installed(() => import('@oncebox/pg-boss'))
       return pgBoss({ pool: database.pool, topics: choice.topics, logger })
     }
-  }
-}
-
-/** Transports are installed beside this package; one that is not there is told from one that is broken. */
-async function installed<T>(name: string, load: () => Promise<T>): Promise<T> {
-  try {
-    return await load()
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    if (code !== 'ERR_MODULE_NOT_FOUND' || !message.includes(`'${name}'`)) throw error
-    throw new UsageError(`${name} is not installed`, `Run: npm install ${name}`)
   }
 }
