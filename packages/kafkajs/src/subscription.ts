@@ -45,7 +45,8 @@ export class KafkajsSubscription implements Subscription {
       try {
         return await this.#join()
       } catch (error) {
-        const passing = classifyFailure(error).code === 'TRANSPORT_FAILED'
+        const { concerns, type } = classifyFailure(error)
+        const passing = concerns === 'transport' && type !== undefined
         if (!passing || performance.now() > until || this.#stopping.signal.aborted) {
           throw toOnceboxError(error, 'subscribing')
         }

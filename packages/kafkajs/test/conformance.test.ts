@@ -12,8 +12,7 @@ describe.skipIf(missing !== undefined)('on a real Kafka', () => {
     async create({ outage }) {
       const own = outage ? await startKafka() : undefined
       const { brokers } = own ?? (await testKafka())
-      // A busy machine takes its time to accept a connection.
-      const make = () => kafkajs({ brokers, sessionTimeoutMs, connectionTimeoutMs: 10_000 })
+      const make = () => kafkajs({ brokers, sessionTimeoutMs })
       return {
         publisher: make,
         subscriber: make,
