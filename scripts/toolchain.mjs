@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { accessSync, constants, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { root } from './root.mjs'
 
@@ -16,7 +16,9 @@ export async function findToolchain(cacheFile, say) {
   const known = readKnown(cacheFile)
   if (known !== undefined) return known
   const toolchain = present() ?? fetchThroughNpm(say)
-  writeFileSync(cacheFile, JSON.stringify({ ...toolchain, startedBy: process.version }))
+  // Complete or not at all, should we be killed here.
+  writeFileSync(`${cacheFile}.partial`, JSON.stringify({ ...toolchain, startedBy: process.version }))
+  renameSync(`${cacheFile}.partial`, cacheFile)
   return toolchain
 }
 

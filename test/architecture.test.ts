@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import {
+  builtFrom,
   entryPoints,
   importsOf,
   type Manifest,
@@ -9,6 +11,7 @@ import {
   packageOf,
   publicMentions,
   read,
+  root,
   sourcesOf,
 } from './workspace.js'
 
@@ -77,6 +80,11 @@ describe.each(packageFolders)('packages/%s', (folder) => {
         .map((specifier) => `${file}: ${specifier}`),
     )
     expect(leaving).toEqual([])
+  })
+
+  test('has a source and a built file for every entry point', () => {
+    const files = [...entryPoints(folder).values()].flatMap((source) => [source, builtFrom(source, '.js')])
+    expect(files.filter((file) => !existsSync(join(root, file)))).toEqual([])
   })
 
   // A client's types belong to the adapter for it; whoever uses another client must not need them.

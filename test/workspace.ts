@@ -76,7 +76,7 @@ export interface PublicMention {
 /** Everything foreign that the declarations reachable from a package's entry points import. Needs the build. */
 export function publicMentions(folder: string): PublicMention[] {
   return [...entryPoints(folder)].flatMap(([entry, source]) =>
-    declarationsFrom(join(root, declarationOf(source))).flatMap((file) =>
+    declarationsFrom(join(root, builtFrom(source, '.d.ts'))).flatMap((file) =>
       importsOf(readFileSync(file, 'utf8'))
         .filter((specifier) => !specifier.startsWith('.'))
         .map((specifier) => ({ entry, file: relative(root, file), specifier })),
@@ -84,15 +84,16 @@ export function publicMentions(folder: string): PublicMention[] {
   )
 }
 
-function declarationOf(source: string): string {
-  return source.replace('/src/', '/dist/').replace(/\.ts$/, '.d.ts')
+/** What the build makes of a source file. */
+export function builtFrom(source: string, ending: '.js' | '.d.ts'): string {
+  return source.replace('/src/', '/dist/').replace(/\.ts$/, ending)
 }
 
 function declarationsFrom(entry: string): string[] {
   const seen = new Set<string>()
   const waiting = [entry]
   for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
-    if (seen.has(file) || !existsSync(file)) continue
+    if (seen.has(file)) continue
     seen.add(file)
     for (const specifier of importsOf(readFileSync(file, 'utf8'))) {
       if (specifier.startsWith('.')) waiting.push(resolve(dirname(file), specifier.replace(/\.js$/, '.d.ts')))

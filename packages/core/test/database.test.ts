@@ -198,6 +198,23 @@ describe('pgDatabase', () => {
     await pool.end()
   })
 
+  it('does not give a connection back to the pool whose ROLLBACK was not answered', async () => {
+    const pool = new pg.Pool({ connectionString: test.url, query_timeout: 100 })
+    const error = await failure(
+      pgDatabase(pool).transaction(async ({ tx }) => {
+        await write(tx, 'a')
+        await tx.query('select pg_sleep(20)')
+      }),
+    )
+    expect(isOnceboxError(error, 'DATABASE_UNREACHABLE')).toBe(true)
+    expect(pool.totalCount).toBe(0)
+    expect(await notes()).toEqual([])
+    const sleeping =
+      "select pg_terminate_backend(pid, 5000) from pg_stat_activity where query like '%pg_sleep(20)' and pid <> pg_backend_pid()"
+    await test.pool.query(sleeping)
+    await pool.end()
+  })
+
   it('leaves no listeners behind on a connection that is used again and again', async () => {
     const pool = new pg.Pool({ connectionString: test.url, max: 1 })
     const database = pgDatabase(pool)

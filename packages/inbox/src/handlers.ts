@@ -28,11 +28,19 @@ export interface BatchOf<Data, Trx> {
   readonly handle: (messages: readonly Message<Data>[], context: BatchContext<Trx>) => unknown
 }
 
+// TypeScript types a function inside a call before it infers the type parameters of the call around it, so that inside
+// createConsumer({ … }) nothing is known here yet.
+// biome-ignore lint/suspicious/noExplicitAny: with unknown such handlers would not compile, however right they are
+type Unchecked = any
+
 /**
  * A handler that gets neighbouring new messages of its type at once, in order; never an empty array. When it throws,
  * the batch is bisected until the culprit is alone.
+ *
+ * Written inside `createConsumer({ … })` its messages and `trx` are unchecked; they are checked where their types are
+ * told before: `createConsumer<typeof messages, Transaction<DB>>({ … })`, or `const handlers: Handlers<…> = { … }`.
  */
-export function batch<Data, Trx>(
+export function batch<Data = Unchecked, Trx = Unchecked>(
   handle: (messages: readonly Message<Data>[], context: BatchContext<Trx>) => unknown,
 ): BatchOf<Data, Trx> {
   return { kind: 'batch', handle }

@@ -25,7 +25,7 @@ export interface ConsumerOptions<C extends MessageContracts, Trx> {
   /** The consumer group, 1 to 249 characters: the unit in which effects happen once. */
   readonly group: string
   readonly messages: C
-  readonly handlers: Handlers<C, Trx>
+  readonly handlers: Handlers<NoInfer<C>, NoInfer<Trx>>
   /** Default: the topics of the contracts that have handlers. */
   readonly topics?: readonly string[]
   /** Schema of the project's tables. Default `oncebox`. */

@@ -1,9 +1,12 @@
-import { type Logger, OnceboxError } from '@oncebox/core'
+import { type Logger, OnceboxError, systemClock } from '@oncebox/core'
 import kafkajs, { type Admin } from 'kafkajs'
 import { briefRetry, type ClientFactory } from './clientFactory.js'
 import { classifyFailure, toOnceboxError } from './failure.js'
 
 const { ConfigResourceTypes } = kafkajs
+
+const topicAppearsMs = 15_000
+const topicLookMs = 50
 
 /** First and next offset of a partition. */
 export interface PartitionRange {
@@ -43,9 +46,19 @@ export class Administration {
   }
 
   async createTopic(topic: string, partitions: number): Promise<void> {
+    // kafkajs's own waiting for leaders gives up when the broker it asks has not heard of the topic yet.
     await this.#ask('creating a topic', (admin) =>
-      admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions: partitions }] }),
+      admin.createTopics({ waitForLeaders: false, topics: [{ topic, numPartitions: partitions }] }),
     )
+    const until = performance.now() + topicAppearsMs
+    while ((await this.partitions(topic)) === null) {
+      if (performance.now() > until) {
+        throw new OnceboxError('TRANSPORT_FAILED', `Kafka: topic ${topic} was created and does not appear`, {
+          next: 'Check the brokers and the controller.',
+        })
+      }
+      await systemClock.sleep(topicLookMs)
+    }
   }
 
   /** @see Subscriber.retentionMs */

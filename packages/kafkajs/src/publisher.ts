@@ -1,4 +1,4 @@
-import type { Logger } from '@oncebox/core'
+import { type Logger, systemClock } from '@oncebox/core'
 import {
   type OutgoingRecord,
   type PartResult,
@@ -16,9 +16,12 @@ import { notePartition, planRequests, produceRequest, requestOutcomes, splitRequ
 
 const closed = { status: 'failed', code: 'TRANSPORT_UNREACHABLE', reason: 'the publisher is closed' } as const
 
+const electionTypes = new Set(['NOT_LEADER_FOR_PARTITION', 'LEADER_NOT_AVAILABLE'])
+const electionPausesMs = [50, 150, 450, 1000]
+
 /**
  * Publishes with acks from all replicas, one request in flight, kafkajs's idempotent producer off (its sequence numbers
- * rewind after a failed send, and a later batch can be swallowed), and with a new producer after each rejected send.
+ * rewind after a failed send, and a later batch can be swallowed), and with a new producer after a rejected send.
  */
 export class KafkajsPublisher implements Publisher {
   readonly name = 'kafkajs'
@@ -56,12 +59,25 @@ export class KafkajsPublisher implements Publisher {
 
   publish(records: readonly OutgoingRecord[]): Promise<PublishOutcome[]> {
     if (this.#closed) return Promise.resolve(records.map(() => closed))
-    const publishing = splitRefused(records, (part) => this.#send(part), {
+    const publishing = this.#publish(records)
+    this.#publishing = publishing
+    return publishing
+  }
+
+  async #publish(records: readonly OutgoingRecord[]): Promise<PublishOutcome[]> {
+    let refused = false
+    const send = async (part: readonly OutgoingRecord[]) => {
+      const result = await this.#sendPastElections(part)
+      refused ||= 'refused' in result
+      return result
+    }
+    const outcomes = await splitRefused(records, send, {
       parts: planRequests(records, this.#tuning.maxBatchBytes),
       split: (part) => splitRequest(records, part),
     })
-    this.#publishing = publishing
-    return publishing
+    // While a request is being split the connection serves on: the broker has answered, nothing is in doubt.
+    if (refused) this.#discard()
+    return outcomes
   }
 
   async close(): Promise<void> {
@@ -71,7 +87,18 @@ export class KafkajsPublisher implements Publisher {
     await Promise.all(this.#discarded)
   }
 
-  async #send(part: readonly OutgoingRecord[]): Promise<PartResult> {
+  /** A partition whose leader is being chosen, as just after its creation, is asked again before it counts as failed. */
+  async #sendPastElections(part: readonly OutgoingRecord[]): Promise<PartResult> {
+    for (const pauseMs of electionPausesMs) {
+      const result = await this.#send(part)
+      if (!('election' in result)) return result
+      await systemClock.sleep(pauseMs)
+    }
+    const result = await this.#send(part)
+    return 'election' in result ? result.election : result
+  }
+
+  async #send(part: readonly OutgoingRecord[]): Promise<PartResult | { readonly election: PartResult }> {
     const request = produceRequest(part)
     try {
       const producer = await this.#connected()
@@ -82,8 +109,10 @@ export class KafkajsPublisher implements Publisher {
       if (outcomes.some((outcome) => outcome.status !== 'acked')) this.#discard()
       return { outcomes }
     } catch (error) {
-      this.#discard()
-      return this.#rejected(part, classifyFailure(error))
+      const failure = classifyFailure(error)
+      if (failure.concerns !== 'records') this.#discard()
+      const result = await this.#rejected(part, failure)
+      return failure.type !== undefined && electionTypes.has(failure.type) ? { election: result } : result
     }
   }
 

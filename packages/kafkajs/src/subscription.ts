@@ -45,8 +45,7 @@ export class KafkajsSubscription implements Subscription {
       try {
         return await this.#join()
       } catch (error) {
-        const { concerns, type } = classifyFailure(error)
-        const passing = concerns === 'transport' && type !== undefined
+        const passing = classifyFailure(error).code === 'TRANSPORT_FAILED'
         if (!passing || performance.now() > until || this.#stopping.signal.aborted) {
           throw toOnceboxError(error, 'subscribing')
         }

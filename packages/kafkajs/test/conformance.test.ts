@@ -12,7 +12,8 @@ describe.skipIf(missing !== undefined)('on a real Kafka', () => {
     async create({ outage }) {
       const own = outage ? await startKafka() : undefined
       const { brokers } = own ?? (await testKafka())
-      const make = () => kafkajs({ brokers, sessionTimeoutMs })
+      // A busy machine takes its time to accept a connection.
+      const make = () => kafkajs({ brokers, sessionTimeoutMs, connectionTimeoutMs: 10_000 })
       return {
         publisher: make,
         subscriber: make,

@@ -1,7 +1,7 @@
 export type { ConsumerStatus, PartitionStatus } from './consumers.js'
 export type { LaneStatus } from './lanes.js'
 export type { LeafStatus } from './leaves.js'
-export type { Problem, ProblemCode } from './problems.js'
+export { type Problem, type ProblemCode, problemCodes } from './problems.js'
 export { type Status, type StatusOptions, status } from './status.js'
 export { type TailCursor, type TailOptions, type TailPage, tail } from './tail.js'
 export type { TailMessage } from './tailRows.js'

@@ -4,15 +4,19 @@ import type { LaneStatus } from './lanes.js'
 import type { Leaf } from './leaves.js'
 import type { ParkedGroup } from './parked.js'
 
-export type ProblemCode =
-  | 'NOT_MIGRATED'
-  | 'DATABASE_CHANGED'
-  | 'NO_RELAY'
-  | 'LANE_BEHIND'
-  | 'SCHEDULED_OVERDUE'
-  | 'KEYS_PARKED'
-  | 'DEAD_LETTERS'
-  | 'LEAF_NOT_RECLAIMED'
+/** `docs/operations.md` lists them; a test holds the two together. */
+export const problemCodes = [
+  'NOT_MIGRATED',
+  'DATABASE_CHANGED',
+  'NO_RELAY',
+  'LANE_BEHIND',
+  'SCHEDULED_OVERDUE',
+  'KEYS_PARKED',
+  'DEAD_LETTERS',
+  'LEAF_NOT_RECLAIMED',
+] as const
+
+export type ProblemCode = (typeof problemCodes)[number]
 
 /** Something that will not mend itself. Both texts are sentences for an operator; decisions rest on `code`. */
 export interface Problem {
@@ -112,9 +116,26 @@ function parkedProblems({ schema, parked }: Findings): Problem[] {
     return {
       code: 'KEYS_PARKED',
       what: `Topic ${JSON.stringify(topic)}: ${counted(keys, 'key')} with ${counted(messages, 'message')} held back, reason ${reason}: ${named}${more}.`,
-      next: `Remove the cause; the first message is ${firstId}. All of them, in order: select number, key, id, reason from ${tables(schema).parked} order by number.`,
+      next: `${parkedRemedy(topic, reason)} The relay tries again by itself, in order; the first message is ${firstId}, the others are in ${tables(schema).parked}.`,
     }
   })
+}
+
+/** By the relay's code for the refusal. */
+function parkedRemedy(topic: string, reason: string): string {
+  const name = JSON.stringify(topic)
+  switch (reason) {
+    case 'TOPIC_MISSING':
+      return `Create the topic ${name}, or start the relay with --create-topics N.`
+    case 'TOPIC_WITHOUT_GROUP':
+      return `Declare a consumer group for the topic ${name} in the transport's settings.`
+    case 'NOT_AUTHORIZED':
+      return `Allow the relay's user to write to the topic ${name}.`
+    case 'RECORD_TOO_LARGE':
+      return `Raise the largest message the topic ${name} takes (max.message.bytes).`
+    default:
+      return "Read in the relay's log why it was refused, and remove the cause."
+  }
 }
 
 function deadLetterProblems({ schema, consumers }: Findings): Problem[] {

@@ -1,4 +1,5 @@
-import { status } from '@oncebox/ops'
+import { readFile } from 'node:fs/promises'
+import { problemCodes, status } from '@oncebox/ops'
 import { currentVersion, inboxRing, outboxRing } from '@oncebox/schema'
 import { postgresVersions, testDatabase } from '@oncebox/testkit/harness'
 import { describe, expect, test } from 'vitest'
@@ -61,7 +62,11 @@ describe.each(postgresVersions)('status on Postgres %i', (version) => {
         holder: 'relay-1',
         epoch: 1,
       })
-      // The window ends while the transaction is still open; its rows wait from its commit on.
+      // The window ends while the transaction is still open, once before any later one, once after: its rows wait
+      // from its commit on, whether its number lies above the window's end or among those that were running.
+      await publishAll(pool)
+      expect((await status(pool)).lanes[0]?.waiting).toBe(0)
+      await write(pool, 1)
       await publishAll(pool)
       expect((await status(pool)).lanes[0]).toMatchObject({ waiting: 0, oldestSeconds: null })
       await write(pool, 2)
@@ -146,7 +151,9 @@ describe.each(postgresVersions)('status on Postgres %i', (version) => {
       },
       { code: 'KEYS_PARKED', what: 'Topic "audit": 1 key with 1 message held back, reason NOT_AUTHORIZED: no key.' },
     ])
+    expect(report.problems[0]?.next).toContain('Raise the largest message the topic "orders" takes')
     expect(report.problems[0]?.next).toContain('the first message is 00000000-0000-7000-8000-000000000001')
+    expect(report.problems[1]?.next).toContain(`Allow the relay's user to write to the topic "audit"`)
     expect(JSON.stringify(report)).not.toContain('secret')
   })
 
@@ -193,4 +200,10 @@ describe.each(postgresVersions)('status on Postgres %i', (version) => {
     await pool.query(`UPDATE oncebox.database_identity SET system_identifier = '1'`)
     expect(codes(await status(pool))).toEqual(['DATABASE_CHANGED', 'SCHEDULED_OVERDUE', 'LEAF_NOT_RECLAIMED'])
   })
+})
+
+test('every problem code is explained in the documentation', async () => {
+  const page = await readFile(new URL('../../../docs/operations.md', import.meta.url), 'utf8')
+  const listed = [...page.matchAll(/^\| `([A-Z_]+)` \|/gm)].map((match) => match[1])
+  expect(listed.filter((code) => code !== undefined).sort()).toEqual([...problemCodes].sort())
 })

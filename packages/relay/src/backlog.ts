@@ -8,9 +8,12 @@ export interface FailingGroup {
   entries: Entry[]
   attempts: number
   code: ErrorCode
-  /** Milliseconds, by the relay's clock. */
+  /** Times in milliseconds, by the relay's clock: of the first failure, of the last one, of the next try. */
   readonly failingSince: number
+  readonly failedAt: number
   retryAt: number
+  /** When it first failed although others were acked since its try before; null while that did not happen. */
+  readonly aloneSince: number | null
 }
 
 /** What got no acknowledgement, and what came later for the same keys. */
@@ -48,10 +51,15 @@ export class Backlog {
     group.entries.push(entry)
   }
 
-  /** Puts messages that were tried back in front of their group's others. */
-  failed(entries: readonly Entry[], code: ErrorCode, now: number, pauseMs: (attempts: number) => number): void {
+  /** Puts messages that were tried back in front of their group's others. `lastAckAt`: when anything was acked last. */
+  failed(
+    entries: readonly Entry[],
+    code: ErrorCode,
+    times: { readonly now: number; readonly lastAckAt: number; readonly pauseMs: (attempts: number) => number },
+  ): void {
     const first = entries[0]
     if (first === undefined) return
+    const { now, lastAckAt } = times
     const known = this.#groups.get(first.group)
     const attempts = (known?.attempts ?? 0) + 1
     this.#groups.set(first.group, {
@@ -61,7 +69,9 @@ export class Backlog {
       attempts,
       code,
       failingSince: known?.failingSince ?? now,
-      retryAt: now + pauseMs(attempts),
+      failedAt: now,
+      retryAt: now + times.pauseMs(attempts),
+      aloneSince: known?.aloneSince ?? (lastAckAt >= (known?.failedAt ?? now) ? now : null),
     })
   }
 
@@ -89,12 +99,12 @@ export class Backlog {
 /**
  * Whether a failing group is moved aside, so that cursor and ring move on. Pure.
  *
- * It is when others are acked and either it has failed past the limit or memory is full; and when memory is full of
+ * It is when it keeps failing while others are acked, past the limit or once memory is full; and when memory is full of
  * what has failed past the limit, so that others cannot even be read. While the transport cannot be reached at all,
  * everything waits where it is.
  */
 export function isStuck(
-  group: Pick<FailingGroup, 'attempts' | 'code' | 'failingSince'>,
+  group: Pick<FailingGroup, 'attempts' | 'code' | 'failingSince' | 'failedAt' | 'aloneSince'>,
   state: {
     readonly now: number
     readonly lastAckAt: number
@@ -103,7 +113,7 @@ export function isStuck(
   },
 ): boolean {
   if (group.attempts < 2) return false
-  const pastLimit = state.now - group.failingSince >= state.parkAfterMs
-  if (state.lastAckAt > group.failingSince) return pastLimit || state.memoryFull
-  return pastLimit && state.memoryFull && group.code !== 'TRANSPORT_UNREACHABLE'
+  if (group.aloneSince !== null) return state.memoryFull || state.now - group.aloneSince >= state.parkAfterMs
+  const isNewest = group.failedAt > state.lastAckAt && group.code !== 'TRANSPORT_UNREACHABLE'
+  return state.memoryFull && isNewest && state.now - group.failingSince >= state.parkAfterMs
 }

@@ -114,9 +114,11 @@ export class PublishLoop {
     }
     this.#callsWithoutAck = sorted.acked.length === 0 && sorted.refused.length === 0 ? this.#callsWithoutAck + 1 : 0
     for (const failure of sorted.again) {
-      this.#backlog.failed(failure.entries, failure.code, now, (attempts) =>
-        backoffMs(publishBackoff, attempts, settings.random),
-      )
+      this.#backlog.failed(failure.entries, failure.code, {
+        now,
+        lastAckAt: this.#lastAckAt,
+        pauseMs: (attempts) => backoffMs(publishBackoff, attempts, settings.random),
+      })
     }
     this.#reportFailures(sorted.again)
     for (const refusal of sorted.refused) await this.#park(refusal.entries, refusal.code)

@@ -18,6 +18,8 @@ export interface Bench extends AsyncDisposable {
   relay(options?: Partial<RelayOptions>): Relay
   /** The values published to a topic, as text, in order. */
   values(topic: string): string[]
+  /** Commits `count` messages in one transaction, quickly: keys k0 to k9, values 1, 2, …. */
+  fill(topic: string, count: number, payloadBytes?: number): Promise<void>
   query<Row extends object = Record<string, unknown>>(text: string, values?: unknown[]): Promise<Row[]>
 }
 
@@ -69,6 +71,15 @@ export function benchOn(
       return relay
     },
     values: (topic) => texts(transport, topic),
+    async fill(topic, count, payloadBytes = 0) {
+      await database.pool.query(
+        `insert into oncebox.outbox (id, source, topic, key, type, payload)
+        select gen_random_uuid(), 'bench', $1, 'k' || i % 10, 'thing.happened',
+          convert_to(rpad(i::text, greatest($3::int, length(i::text)), ' '), 'UTF8')
+        from generate_series(1, $2::int) as i`,
+        [topic, count, payloadBytes],
+      )
+    },
     async query<Row extends object>(text: string, values: unknown[] = []) {
       return (await database.pool.query<Row>(text, values)).rows
     },

@@ -39,9 +39,10 @@ export async function migrate(client: Tx, options: MigrateOptions = {}): Promise
   const logger = options.logger ?? silentLogger
   const files = options.migrations ?? readMigrations()
   quoteSchema(schema)
+  const standby = await isStandby(client)
   const applied: { version: number; name: string }[] = []
   for (;;) {
-    const step = await migrateOnce(client, schema, files)
+    const step = standby ? await nothingToDo(client, schema, files) : await migrateOnce(client, schema, files)
     if (step.done === null) {
       const { databaseVersion, codeVersion } = step.plan
       const fields = { schema, databaseVersion: databaseVersion ?? 0, codeVersion }
@@ -54,13 +55,32 @@ export async function migrate(client: Tx, options: MigrateOptions = {}): Promise
   }
 }
 
+async function isStandby(client: Tx): Promise<boolean> {
+  const { rows } = await client.query<{ standby: boolean }>('SELECT pg_is_in_recovery() AS standby')
+  return rows[0]?.standby === true
+}
+
+/** A standby takes neither locks nor writes, but a schema that is up to date is fine there too. */
+async function nothingToDo(client: Tx, schema: string, files: readonly Migration[]): Promise<Step> {
+  const plan = planOf(schema, files, await readApplied(client, schema))
+  requireSound(plan)
+  if (plan.migrations.some((migration) => migration.state === 'pending')) {
+    throw new OnceboxError('DATABASE_NOT_PRIMARY', 'Migrations are pending, and this server is a standby', {
+      next: 'Connect to the primary.',
+    })
+  }
+  return { plan, done: null }
+}
+
+interface Step {
+  readonly plan: MigrationPlan
+  /** What was applied; null when nothing is pending. */
+  readonly done: Migration | null
+}
+
 /** One transaction: lock, look, apply the first pending migration if there is one. */
-async function migrateOnce(
-  client: Tx,
-  schema: string,
-  files: readonly Migration[],
-): Promise<{ readonly plan: MigrationPlan; readonly done: Migration | null }> {
-  // READ COMMITTED whatever the default is: the state has to be read as it is once the lock is held.
+async function migrateOnce(client: Tx, schema: string, files: readonly Migration[]): Promise<Step> {
+  // Whatever the session's defaults are: the state has to be read as it is once the lock is held.
   await client.query('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE')
   try {
     await client.query('SELECT pg_advisory_xact_lock($1::bigint)', [lockKey(schema)])
@@ -95,9 +115,8 @@ async function apply(client: Tx, schema: string, migration: Migration): Promise<
 
 /** Creates the schema and the table `migration` where they are not: CREATE … IF NOT EXISTS asks for rights even when there is nothing to create. */
 async function prepareSchema(client: Tx, schema: string): Promise<void> {
-  const { rows } = await client.query<{ standby: boolean; schema: boolean; migration: boolean }>(
-    `SELECT pg_is_in_recovery() AS standby,
-       EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1) AS schema,
+  const { rows } = await client.query<{ schema: boolean; migration: boolean }>(
+    `SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1) AS schema,
        EXISTS (
          SELECT FROM pg_catalog.pg_class AS class
          JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
@@ -105,11 +124,6 @@ async function prepareSchema(client: Tx, schema: string): Promise<void> {
        ) AS migration`,
     [schema],
   )
-  if (rows[0]?.standby !== false) {
-    throw new OnceboxError('DATABASE_NOT_PRIMARY', 'Migrations are pending, and this server is a standby', {
-      next: 'Connect to the primary.',
-    })
-  }
-  if (!rows[0].schema) await client.query(`CREATE SCHEMA ${quoteSchema(schema)}`)
-  if (!rows[0].migration) await client.query(createMigrationTable(schema))
+  if (rows[0]?.schema !== true) await client.query(`CREATE SCHEMA ${quoteSchema(schema)}`)
+  if (rows[0]?.migration !== true) await client.query(createMigrationTable(schema))
 }

@@ -102,6 +102,7 @@ describe.each(postgresVersions)('oncebox.emit on Postgres %i', (version) => {
     ['a content-type among the headers', `'t', 'k', 'y', 'p'::text, headers => '{"Content-Type": "a"}'`],
     ['a payload of 900,001 bytes', `'t', 'k', 'y', repeat('x', 900001)`],
     ['a payload of 450,001 two-byte characters', `'t', 'k', 'y', repeat('é', 450001)`],
+    ['a key of 100,001 bytes', `'t', repeat('k', 100001), 'y', 'p'::text`],
     ['headers and payload too large together', `'t', 'k', 'y', repeat('x', 899990), headers => '{"a": "12345678"}'`],
   ])('%s is refused with 22023; behind a savepoint the transaction goes on', async (_what, call) => {
     const emitting = call.replace(`'p'::jsonb`, `'1'::jsonb`)

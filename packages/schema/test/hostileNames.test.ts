@@ -4,24 +4,23 @@ import { postgresVersions, type TestDatabase, testDatabase } from '@oncebox/test
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { sessions } from './sessions.js'
 
+/** One of each kind that has to be quoted in another way. */
+const worst = ['"; DROP SCHEMA public; --', "it's", 'back\\slash', '$oncebox$', `%I :name $${'{name}'} /*`]
+
 const hostile = [
+  ...worst,
   'we"ird',
   '""',
-  "it's",
   'with space',
   'dots.in.name',
   'Größe 箱 📦',
   'UPPER Case',
   'x'.repeat(63),
   `${'é'.repeat(31)}x`,
-  'back\\slash',
   '$$',
-  '$oncebox$',
   'select',
   'user',
-  '"; DROP SCHEMA public; --',
   'new\nline',
-  `%I :name $${'{name}'} /*`,
 ]
 
 const psqlMissing = spawnSync('psql', ['--version']).status === 0 ? '' : ' (skipped: there is no psql on this machine)'
@@ -33,7 +32,7 @@ describe.each(postgresVersions)('schema names on Postgres %i', (version) => {
   })
   afterAll(() => database?.drop())
 
-  test.each(hostile)('%j serves to migrate, print, emit and read', async (schema) => {
+  test.each(version === 18 ? hostile : worst)('%j serves to migrate, print, emit and read', async (schema) => {
     await using open = sessions(database.url)
     const client = await open.open()
     const { outbox, emit, schema: quoted } = tables(schema)
@@ -53,21 +52,19 @@ describe.each(postgresVersions)('schema names on Postgres %i', (version) => {
     const { rows } = await client.query(`SELECT current_setting('search_path') AS path`)
     expect(rows[0].path).toBe('""')
   })
+})
 
-  test.skipIf(psqlMissing !== '')(`what is printed runs in psql, with every hostile name${psqlMissing}`, async () => {
-    await using database = await testDatabase({ version })
-    for (const schema of hostile) {
-      const options = ['--no-psqlrc', '--quiet', '--set', 'ON_ERROR_STOP=1', '--single-transaction', '--file', '-']
-      const psql = spawnSync('psql', [database.url, ...options], {
-        input: printMigrations({ schema }),
-        encoding: 'utf8',
-      })
-      expect(psql.stderr).toBe('')
-      expect(psql.status).toBe(0)
-      await using open = sessions(database.url)
-      expect((await migrate(await open.open(), { schema })).applied).toEqual([])
-    }
-  })
+test.skipIf(psqlMissing !== '')(`what is printed runs in psql, with the worst names too${psqlMissing}`, async () => {
+  await using database = await testDatabase()
+  await using open = sessions(database.url)
+  const client = await open.open()
+  for (const schema of worst) {
+    const options = ['--no-psqlrc', '--quiet', '--set', 'ON_ERROR_STOP=1', '--single-transaction', '--file', '-']
+    const psql = spawnSync('psql', [database.url, ...options], { input: printMigrations({ schema }), encoding: 'utf8' })
+    expect(psql.stderr).toBe('')
+    expect(psql.status).toBe(0)
+    expect((await migrate(client, { schema })).applied).toEqual([])
+  }
 })
 
 test.each([

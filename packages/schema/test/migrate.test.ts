@@ -8,6 +8,7 @@ import {
   readMigrations,
   schemaVersion,
 } from '@oncebox/schema'
+import { fastSettings, startPostgres, startStandby, until } from '@oncebox/testkit'
 import { postgresVersions, testDatabase, uniqueName } from '@oncebox/testkit/harness'
 import { describe, expect, test } from 'vitest'
 import { sessions, transactionPooler } from './sessions.js'
@@ -56,6 +57,18 @@ describe.each(postgresVersions)('migrate on Postgres %i', (version) => {
       `SELECT count(*)::int AS locks FROM pg_locks JOIN pg_database ON oid = database WHERE locktype = 'advisory' AND datname = current_database()`,
     )
     expect(left.rows[0].locks).toBe(0)
+    expect(await states(database.pool)).toEqual(all.map(() => 'applied'))
+  })
+
+  test('the defaults of the session do not matter: serializable, read-only, another search_path', async () => {
+    await using database = await testDatabase({ version })
+    await using open = sessions(database.url)
+    const clients = await Promise.all([open.open(), open.open(), open.open(), open.open()])
+    for (const client of clients) {
+      await client.query(`SET default_transaction_isolation = 'serializable'; SET default_transaction_read_only = on;
+        SET search_path TO pg_temp; SET check_function_bodies = off`)
+    }
+    await Promise.all(clients.map((client) => migrate(client)))
     expect(await states(database.pool)).toEqual(all.map(() => 'applied'))
   })
 
@@ -141,6 +154,23 @@ describe.each(postgresVersions)('migrate on Postgres %i', (version) => {
     await expect(migrate(client)).rejects.toMatchObject({ code: 'MIGRATION_MISSING' })
     expect((await states(client))[1]).toBe('skipped')
   })
+})
+
+test('on a standby a migrated schema is fine, and pending migrations are refused', async () => {
+  const primary = await startPostgres({ settings: fastSettings })
+  const standby = await startStandby(primary, { settings: fastSettings })
+  try {
+    await using onPrimary = sessions(primary.url)
+    await using onStandby = sessions(standby.url)
+    const [writer, reader] = [await onPrimary.open(), await onStandby.open()]
+    await expect(migrate(reader)).rejects.toMatchObject({ code: 'DATABASE_NOT_PRIMARY' })
+    await migrate(writer)
+    await until(async () => (await schemaVersion(reader)) === currentVersion, { what: 'the standby to follow' })
+    expect((await migrate(reader)).applied).toEqual([])
+  } finally {
+    await standby.remove()
+    await primary.remove()
+  }
 })
 
 test('the checksum of a file is the same for every line ending', () => {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
-import { kafkaAvailability } from './kafkaJars.js'
+import { type JavaToolResult, runJavaTool } from './javaTool.js'
+import { kafkaAvailability, prepareKafka } from './kafkaRuntime.js'
 import type { PostgresVersion } from './postgresBinaries.js'
 import { createSharedServers, offeredServers, type SharedServers } from './sharedServers.js'
 
@@ -84,6 +85,14 @@ export async function kafkaMissing(): Promise<string | undefined> {
 export async function testKafka(): Promise<{ readonly brokers: string[] }> {
   if (process.env.KAFKA_BROKERS) return { brokers: process.env.KAFKA_BROKERS.split(',') }
   return { brokers: await servers().kafka() }
+}
+
+/**
+ * Runs a Java program of Kafka's jars, such as `org.apache.kafka.tools.consumer.ConsoleConsumer`, to its end: what
+ * others see of the shared Kafka.
+ */
+export async function kafkaTool(mainClass: string, args: readonly string[]): Promise<JavaToolResult> {
+  return runJavaTool(await prepareKafka(), mainClass, args)
 }
 
 /** A name nobody else uses, fit for topics, groups, databases and schemas: `prefix_3f9c…` in lower case. */

@@ -1,5 +1,5 @@
 export type { JavaToolResult } from './javaTool.js'
-export { type KafkaAvailability, kafkaAvailability } from './kafkaJars.js'
+export { type KafkaAvailability, kafkaAvailability } from './kafkaRuntime.js'
 export { type KafkaOptions, type KafkaServer, startKafka } from './kafkaServer.js'
 export type { PostgresSource, PostgresVersion } from './postgresBinaries.js'
 export { fastSettings, type PostgresOptions, type PostgresServer, startPostgres } from './postgresServer.js'

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
-import type { KafkaRuntime } from './kafkaJars.js'
+import type { KafkaRuntime } from './kafkaRuntime.js'
 
 export interface JavaToolResult {
   /** Null when the program ended by a signal. */

@@ -11,7 +11,7 @@ describe.skipIf(await kafkaMissing())('Kafka', () => {
   }, 120_000)
   afterAll(async () => {
     await kafka?.remove()
-    expect(existsSync(kafka.dataDirectory)).toBe(false)
+    expect(kafka && existsSync(kafka.dataDirectory)).toBe(false)
   })
 
   async function tool(mainClass: string, args: string[], input = ''): Promise<string> {

@@ -4,7 +4,7 @@ import type { CommonFlags } from '../flags/commonFlags.js'
 import { type ExitCode, exitCode } from './exitCode.js'
 import { createRedactor } from './redaction.js'
 import { runVerb, type Verb } from './runVerb.js'
-import { addMigrate, addPlan, addStatus, addTail } from './verbs.js'
+import { addMigrate, addPlan, addRelay, addStatus, addTail } from './verbs.js'
 
 /** Registers a verb's work: runs it and keeps its exit code. */
 export type RunVerb = (flags: CommonFlags, verb: Verb) => Promise<void>
@@ -37,6 +37,7 @@ function createProgram(run: RunVerb): Command {
     .addHelpText('after', () => epilogue)
   addMigrate(program, run)
   addPlan(program, run)
+  addRelay(program, run)
   addStatus(program, run)
   addTail(program, run)
   return program

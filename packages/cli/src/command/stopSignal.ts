@@ -43,3 +43,8 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await Promise.race([elapsed, aborted(signal)])
   clearTimeout(timer)
 }
+
+/** What `work` resolves to, or undefined as soon as `signal` aborts; `work` then goes on without anybody waiting. */
+export function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T | undefined> {
+  return Promise.race([work, aborted(signal).then(() => undefined)])
+}

@@ -1,8 +1,10 @@
 import type { Command } from 'commander'
 import { wholeNumber, withCommonFlags } from '../flags/commonFlags.js'
 import { withDatabaseFlags } from '../flags/databaseFlags.js'
+import { withTransportFlags } from '../flags/transportFlags.js'
 import type { MigrateFlags } from '../verbs/migrate.js'
 import type { PlanFlags } from '../verbs/plan.js'
+import type { RelayFlags } from '../verbs/relay.js'
 import type { StatusFlags } from '../verbs/status.js'
 import type { TailFlags } from '../verbs/tail.js'
 import type { RunVerb } from './program.js'
@@ -45,6 +47,39 @@ export function addPlan(program: Command, run: RunVerb): void {
     .addHelpText('after', examples('oncebox plan', 'oncebox plan --json | jq .migrations'))
     .action((flags: PlanFlags) =>
       run(flags, async (console) => (await import('../verbs/plan.js')).plan(flags, console)),
+    )
+}
+
+/** `relay [--until-idle] [--lease-ms N] [--create-topics N] [--deadline-ms N]` */
+export function addRelay(program: Command, run: RunVerb): void {
+  const command = program
+    .command('relay')
+    .summary('publish the outbox')
+    .description(
+      'Publishes committed messages until it is stopped. Run as many as you like: one publishes, the others stand by ' +
+        'and take over. SIGTERM or SIGINT stops it in an orderly way, a second one at once.',
+    )
+    .option('--until-idle', 'publish what is there, then exit (1 when messages had to be left aside)')
+    .option('--create-topics <partitions>', 'create missing topics (default: wait for them)', wholeNumber(1))
+    .option(
+      '--lease-ms <ms>',
+      'after this long without a sign of life another relay takes over',
+      wholeNumber(1000),
+      10_000,
+    )
+    .option('--deadline-ms <ms>', 'how long a stop may take', wholeNumber(0), 10_000)
+  withCommonFlags(withDatabaseFlags(withTransportFlags(command)), 'one JSON document an event on stdout')
+    .addHelpText(
+      'after',
+      examples(
+        'oncebox relay --brokers localhost:9092',
+        'oncebox relay --brokers localhost:9092 --create-topics 12 --until-idle',
+        'oncebox relay --transport pg-boss --topic orders=billing,audit',
+        'oncebox relay --json | jq \'select(.event == "lease_lost")\'',
+      ),
+    )
+    .action((flags: RelayFlags) =>
+      run(flags, async (console) => (await import('../verbs/relay.js')).relay(flags, console)),
     )
 }
 

@@ -1,0 +1,52 @@
+import { isOnceboxError, type Logger, OnceboxError } from '@oncebox/core'
+import type { Publisher } from '@oncebox/transport'
+import type { OpenDatabase } from './database.js'
+import { installed } from './installed.js'
+import type { TransportChoice } from './transportChoice.js'
+
+/**
+ * Opens the chosen transport and proves that it answers. The caller closes it.
+ *
+ * @throws UsageError when the transport's package is not installed.
+ * @throws OnceboxError `TRANSPORT_UNREACHABLE` naming host and port, and whatever else `connect` throws.
+ */
+export async function openPublisher(
+  choice: TransportChoice,
+  database: OpenDatabase,
+  logger: Logger,
+): Promise<Publisher> {
+  const publisher = await createPublisher(choice, database, logger)
+  try {
+    await publisher.connect()
+    return publisher
+  } catch (error) {
+    await publisher.close()
+    if (!isOnceboxError(error, 'TRANSPORT_UNREACHABLE')) throw error
+    const where =
+      choice.name === 'kafkajs'
+        ? `Kafka at ${choice.brokers.join(', ')}`
+        : `pg-boss in the database at ${database.address}`
+    throw new OnceboxError('TRANSPORT_UNREACHABLE', `Cannot reach ${where}`, {
+      next: 'Check that the servers run, their addresses, and the TLS and SASL settings.',
+      cause: error.cause,
+    })
+  }
+}
+
+async function createPublisher(choice: TransportChoice, database: OpenDatabase, logger: Logger): Promise<Publisher> {
+  switch (choice.name) {
+    case 'kafkajs': {
+      const { kafkajs } = await installed(() => import('@oncebox/kafkajs'))
+      return kafkajs({
+        brokers: choice.brokers,
+        logger,
+        ...(choice.tls === null ? {} : { ssl: { ...choice.tls } }),
+        ...(choice.sasl === null ? {} : { sasl: choice.sasl }),
+      })
+    }
+    case 'pg-boss': {
+      const { pgBoss } = await installed(() => import('@oncebox/pg-boss'))
+      return pgBoss({ pool: database.pool, topics: choice.topics, logger })
+    }
+  }
+}

@@ -1,0 +1,21 @@
+export type {
+  Backoff,
+  BatchContext,
+  BatchOf,
+  Consumer,
+  ConsumerCounters,
+  ConsumerEvent,
+  ConsumerOptions,
+  ConsumerState,
+  Delivery,
+  DeliveryResult,
+  HandlerContext,
+  Handlers,
+  MessageHandler,
+  MessageReference,
+  Reclaimed,
+  ReclaimOptions,
+  SpanCounts,
+  UnknownTypePolicy,
+} from '@oncebox/inbox'
+export { batch, createConsumer, reclaimInbox } from '@oncebox/inbox'

@@ -1,0 +1,10 @@
+export type {
+  DrainResult,
+  PooledClient,
+  Relay,
+  RelayEvent,
+  RelayOptions,
+  RelayState,
+  SessionPool,
+} from '@oncebox/relay'
+export { createRelay } from '@oncebox/relay'

@@ -1,0 +1,51 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+/** The repository's root, with a slash at its end. */
+export const root = fileURLToPath(new URL('../../../../', import.meta.url))
+
+export interface Page {
+  /** Relative to the root: `docs/concepts.md`. */
+  readonly path: string
+  readonly text: string
+}
+
+export function page(path: string): Page {
+  return { path, text: readFileSync(root + path, 'utf8') }
+}
+
+/** The pages a reader comes to: the top-level ones and docs/. */
+export function pages(): Page[] {
+  const top = readdirSync(root).filter((name) => name.endsWith('.md'))
+  const docs = readdirSync(`${root}docs`)
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`)
+  return [...top, ...docs].map(page)
+}
+
+export interface CodeBlock {
+  readonly language: string
+  readonly code: string
+}
+
+/** The fenced code blocks of a page, in order. */
+export function codeBlocks({ text }: Page): CodeBlock[] {
+  return [...text.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].map(([, language = '', code = '']) => ({ language, code }))
+}
+
+/** The rows of every table of a page, cells trimmed, without heading and rule. */
+export function tableRows({ text }: Page): string[][] {
+  const tables = text.split('\n\n').filter((block) => /^\|.*\|\n\|[-:| ]+\|/.test(block.trim()))
+  return tables.flatMap((table) =>
+    table
+      .trim()
+      .split('\n')
+      .slice(2)
+      .map((line) =>
+        line
+          .slice(1, -1)
+          .split(/(?<!\\)\|/)
+          .map((cell) => cell.trim()),
+      ),
+  )
+}
