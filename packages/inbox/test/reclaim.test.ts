@@ -118,6 +118,32 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
     expect(await it.effects()).toEqual([])
   })
 
+  test('G3: a consumer whose insert waited while the floor rose sees the new floor and refuses', async () => {
+    const it = await open()
+    const id = localIds.next(Date.now() - 3_600_000)
+    const holder = await it.database.pool.connect()
+    await holder.query('BEGIN')
+    await holder.query('INSERT INTO oncebox.inbox (consumer, message_id) VALUES ($1, $2)', ['bank', id])
+    await it.send([{ ...deposit('a'), id }])
+    const consumer = it.consumer({})
+    stops.push(() => consumer.stop())
+    await consumer.start()
+    const waits = async () => {
+      const { rows } = await it.database.pool.query(
+        `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+         AND query LIKE 'INSERT INTO "oncebox"."inbox"%'`,
+      )
+      return rows.length === 1
+    }
+    await until(waits, { what: 'the consumer to wait for the id' })
+    await it.database.pool.query(`SELECT setval('oncebox.inbox_floor', $1)`, [Date.now() - 60_000])
+    await holder.query('ROLLBACK')
+    holder.release()
+    await it.drained()
+    expect(await it.effects()).toEqual([])
+    expect(await it.deadLetters()).toMatchObject([{ message_id: id, reason: 'MESSAGE_PAST_HORIZON' }])
+  })
+
   test('reclaiming gives way to a reader that holds the leaf, and consumers do not wait long for it', async () => {
     const it = await open()
     const old = forgotten()
