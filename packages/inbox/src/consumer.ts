@@ -13,6 +13,12 @@ import { checkStart } from './startChecks.js'
 
 export type ConsumerState = 'idle' | 'starting' | 'running' | 'stopping' | 'stopped'
 
+interface Running {
+  readonly subscription: Subscription
+  readonly ending: AbortController
+  readonly maintenance: Promise<void>
+}
+
 /** Receives messages of a group and makes their effects happen once in one database. */
 export interface Consumer<C extends MessageContracts, Trx> {
   /**
@@ -52,7 +58,7 @@ export function createConsumer<const C extends MessageContracts, Trx>(
   const counters = new Counters()
   const report = createReport(group, logger, onEvent, counters)
   let state: ConsumerState = 'idle'
-  let running: { readonly subscription: Subscription; readonly ending: AbortController } | undefined
+  let running: Running | undefined
   let starting: Promise<void> = Promise.resolve()
   let stopping: Promise<void> = Promise.resolve()
 
@@ -99,13 +105,13 @@ export function createConsumer<const C extends MessageContracts, Trx>(
         { group, topics, maxRecords: batchMessages, maxBytes: batchBytes, logger },
         handler,
       )
-      running = { subscription, ending: new AbortController() }
+      const ending = new AbortController()
+      running = { subscription, ending, maintenance: maintainInbox(settings, report, ending.signal) }
     } catch (error) {
       state = 'idle'
       throw error
     }
     state = 'running'
-    void maintainInbox(settings, report, running.ending.signal)
     logger.info({ group, topics: settings.topics }, 'consumer started')
     onEvent({ type: 'started', group, topics: settings.topics })
   }
@@ -119,15 +125,21 @@ export function createConsumer<const C extends MessageContracts, Trx>(
     // What start() throws, it throws to the caller of start().
     await starting.catch(() => {})
     if (running === undefined) return stopping
-    const { subscription, ending } = running
+    const { subscription, ending, maintenance } = running
     running = undefined
     state = 'stopping'
     ending.abort()
-    stopping = subscription.stop({ deadlineMs }).finally(() => {
-      state = 'stopped'
-      logger.info({ group }, 'consumer stopped')
-      onEvent({ type: 'stopped', group })
-    })
+    // The step that maintenance is at is over soon; what it waits for without end is not ours to wait for.
+    const waiting = new AbortController()
+    const maintained = Promise.race([maintenance, settings.clock.sleep(deadlineMs, waiting.signal)])
+    stopping = Promise.all([subscription.stop({ deadlineMs }), maintained])
+      .then(() => undefined)
+      .finally(() => {
+        waiting.abort()
+        state = 'stopped'
+        logger.info({ group }, 'consumer stopped')
+        onEvent({ type: 'stopped', group })
+      })
     return stopping
   }
 

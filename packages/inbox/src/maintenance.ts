@@ -9,7 +9,7 @@ export async function maintainInbox<Trx>(settings: Settings<Trx>, report: Report
   const { db, schema, futureMs, clock, random } = settings
   while (!signal.aborted) {
     try {
-      const { leaves, floorMs } = await reclaimInbox({ db, schema, futureMs })
+      const { leaves, floorMs } = await reclaimInbox({ db, schema, futureMs, signal })
       if (leaves.length > 0) report.reclaimed(leaves, floorMs)
     } catch (error) {
       report.reclaimFailed(error)

@@ -10,6 +10,8 @@ export interface ReclaimOptions<Trx> {
   readonly futureMs?: number
   /** How long to wait for a leaf's lock, during which consumers wait behind us. Milliseconds, default 100. */
   readonly lockTimeoutMs?: number
+  /** Ends the work before its next step when it aborts. */
+  readonly signal?: AbortSignal
 }
 
 export interface Reclaimed {
@@ -33,19 +35,20 @@ const deleteRounds = 100
  * processes may call it at once, one of them works. Opens transactions of its own.
  */
 export async function reclaimInbox<Trx>(options: ReclaimOptions<Trx>): Promise<Reclaimed> {
-  const { db, futureMs = 600_000, lockTimeoutMs = 100 } = options
+  const { db, futureMs = 600_000, lockTimeoutMs = 100, signal } = options
   const tables = tablesOf(options.schema ?? defaultSchema)
   const raised = await db.transaction(({ tx }) => raiseFloor(tx, tables, futureMs))
   if (raised === null) return { ran: false, floorMs: 0, leaves: [], deletedRows: 0 }
   const bounds: Bounds = { floor: smallestUuidAt(raised.floorMs), future: smallestUuidAt(raised.nowMs + futureMs + 1) }
   const leaves: string[] = []
   for (const slot of raised.slots) {
+    if (signal?.aborted) break
     const leaf = inboxRing.leaves[slot] as string
     if (await truncateLeaf(db, tables, leaf, bounds, lockTimeoutMs)) leaves.push(leaf)
   }
   const deletedRows =
-    (await deleteOld(db, tables, tables.inboxForeign, 'received_at')) +
-    (await deleteOld(db, tables, tables.attempt, 'last_failed_at'))
+    (await deleteOld(db, tables, tables.inboxForeign, 'received_at', signal)) +
+    (await deleteOld(db, tables, tables.attempt, 'last_failed_at', signal))
   return { ran: true, floorMs: raised.floorMs, leaves, deletedRows }
 }
 
@@ -138,9 +141,15 @@ async function idsToCarry(
   return rows.map((row) => [row.consumer, row.id])
 }
 
-async function deleteOld<Trx>(db: Database<Trx>, tables: Tables, table: string, column: string): Promise<number> {
+async function deleteOld<Trx>(
+  db: Database<Trx>,
+  tables: Tables,
+  table: string,
+  column: string,
+  signal: AbortSignal | undefined,
+): Promise<number> {
   let deleted = 0
-  for (let round = 0; round < deleteRounds; round++) {
+  for (let round = 0; round < deleteRounds && !signal?.aborted; round++) {
     const count = await db.transaction(async ({ tx }) => {
       if (!(await tryLock(tx, tables))) return 0
       const { rows } = await tx.query<{ count: string }>(

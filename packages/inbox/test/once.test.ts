@@ -76,11 +76,25 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
   test('G3: two consumers with overlapping unsorted batches do not deadlock and run each effect once', async () => {
     const it = await open()
     const sent = Array.from({ length: 400 }, () => deposit('a'))
-    // The same messages on two partitions, in opposite order: two consumers, each with a partition of its own.
+    // The same messages on two partitions, in opposite order: two consumers, each with a partition of its own. Both
+    // meet at an id in the middle that somebody else holds, so that each has inserted what comes before it there.
     const two = await bench(it.database, { partitions: 2 })
-    const consumers = [two, two].map((each) => running(each, { batchMessages: 100 }))
+    const holder = await it.database.pool.connect()
+    await holder.query('BEGIN')
+    await holder.query("INSERT INTO oncebox.inbox (consumer, message_id) VALUES ('bank', $1)", [sent[200]?.id])
+    const consumers = [two, two].map((each) => running(each))
     for (const consumer of consumers) await consumer.start()
     await Promise.all([two.send(sent, 0), two.send(sent.toReversed(), 1)])
+    const waits = async () => {
+      const { rows } = await it.database.pool.query(
+        `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+         AND query LIKE 'INSERT INTO "oncebox"."inbox"%'`,
+      )
+      return rows.length === 2
+    }
+    await until(waits, { what: 'both consumers to wait' })
+    await holder.query('ROLLBACK')
+    holder.release()
     await Promise.all([two.drained('bank', 0), two.drained('bank', 1)])
     const effects = await two.effects()
     expect(effects).toHaveLength(400)
