@@ -1,4 +1,4 @@
-import { type Logger, OnceboxError, systemClock } from '@oncebox/core'
+import { isOnceboxError, type Logger, OnceboxError, systemClock } from '@oncebox/core'
 import kafkajs, { type Admin } from 'kafkajs'
 import { briefRetry, type ClientFactory } from './clientFactory.js'
 import { classifyFailure, toOnceboxError } from './failure.js'
@@ -50,14 +50,25 @@ export class Administration {
     await this.#ask('creating a topic', (admin) =>
       admin.createTopics({ waitForLeaders: false, topics: [{ topic, numPartitions: partitions }] }),
     )
+    await this.#leadersServe(topic)
+  }
+
+  /**
+   * Waits until every partition answers for its offsets. A write before that is refused for some partitions and taken
+   * for others, and kafkajs does not tell for which, so that sending again would make duplicates.
+   */
+  async #leadersServe(topic: string): Promise<void> {
     const until = performance.now() + topicAppearsMs
-    while ((await this.partitions(topic)) === null) {
-      if (performance.now() > until) {
-        throw new OnceboxError('TRANSPORT_FAILED', `Kafka: topic ${topic} was created and does not appear`, {
-          next: 'Check the brokers and the controller.',
-        })
+    for (;;) {
+      try {
+        await this.ranges(topic)
+        return
+      } catch (error) {
+        // Whoever may create a topic need not be allowed to read it.
+        if (isOnceboxError(error, 'NOT_AUTHORIZED')) return
+        if (performance.now() > until) throw error
+        await systemClock.sleep(topicLookMs)
       }
-      await systemClock.sleep(topicLookMs)
     }
   }
 

@@ -35,12 +35,16 @@ export class GroupMember {
   #assignment: Assignment | undefined
   /** Calls of `assigned` and `revoked`, one after the other. */
   #transitions: Promise<void>
-  #leaving = false
+  readonly #leave = new AbortController()
 
   constructor(parts: GroupMemberParts) {
     this.#parts = parts
     this.#consumer = parts.consumer
     this.#transitions = parts.after
+  }
+
+  get #leaving(): boolean {
+    return this.#leave.signal.aborted
   }
 
   /** Resolves once the group is joined. Rejects with kafkajs's error, having disconnected. */
@@ -72,6 +76,10 @@ export class GroupMember {
           eachBatch: (payload) => this.#eachBatch(payload),
         })
         .catch(first.reject)
+      // kafkajs tells nobody when a consumer is stopped before it has joined.
+      const left = () => first.reject(new Error('the member left before it had joined'))
+      if (this.#leaving) left()
+      this.#leave.signal.addEventListener('abort', left, { once: true })
       await first.promise
     } catch (error) {
       await this.#disconnect()
@@ -81,7 +89,7 @@ export class GroupMember {
 
   /** Waits for running batches up to `deadlineMs`, then leaves the group. */
   async leave(deadlineMs: number): Promise<void> {
-    this.#leaving = true
+    this.#leave.abort()
     this.#clearTimers()
     const assignment = this.#assignment
     if (assignment !== undefined) {
@@ -89,12 +97,19 @@ export class GroupMember {
       this.#hold(assignment.partitions)
       const inTime = new AbortController()
       const passed = systemClock.sleep(deadlineMs, inTime.signal).then(() => false)
-      const ended = await Promise.race([assignment.idle().then(() => true), passed])
+      const ended = await Promise.race([this.#settled(assignment), passed])
       inTime.abort()
       if (ended) await this.#revoked(assignment)
       else assignment.abandon()
     }
     await this.#disconnect()
+  }
+
+  /** No batch runs, and no call of `assigned` or `revoked` either. */
+  async #settled(assignment: Assignment): Promise<boolean> {
+    await assignment.idle()
+    await this.#transitions
+    return true
   }
 
   /** Resolves when no batch of this member runs any longer. */
@@ -158,7 +173,7 @@ export class GroupMember {
         return
       } catch (error) {
         options.logger.warn({ error: errorName(error) }, 'taking over partitions failed, trying again')
-        await systemClock.sleep(assignRetryMs, assignment.lost)
+        await systemClock.sleep(assignRetryMs, AbortSignal.any([assignment.lost, this.#leave.signal]))
       }
     }
   }

@@ -87,7 +87,10 @@ export class KafkajsPublisher implements Publisher {
     await Promise.all(this.#discarded)
   }
 
-  /** A partition whose leader is being chosen, as just after its creation, is asked again before it counts as failed. */
+  /**
+   * A partition whose leader is being chosen is asked again before it counts as failed. kafkajs does not tell which
+   * partitions of the request were written all the same: those get their records twice, as after any `failed`.
+   */
   async #sendPastElections(part: readonly OutgoingRecord[]): Promise<PartResult> {
     for (const pauseMs of electionPausesMs) {
       const result = await this.#send(part)
@@ -99,8 +102,8 @@ export class KafkajsPublisher implements Publisher {
   }
 
   async #send(part: readonly OutgoingRecord[]): Promise<PartResult | { readonly election: PartResult }> {
-    const request = produceRequest(part)
     try {
+      const request = produceRequest(part)
       const producer = await this.#connected()
       const { requestTimeoutMs: timeout } = this.#tuning
       const answers = await producer.sendBatch({ acks: -1, timeout, topicMessages: request.topicMessages })

@@ -27,7 +27,7 @@ export interface BatchProgress {
 export interface BatchHandler {
   /**
    * Called when partitions were assigned, before any batch of theirs. Returns the offsets (decimal text) at which to
-   * go on, for partitions that have one; the others go on where the group left off, a new group at the earliest.
+   * go on, keyed by the objects it was given, for partitions that have one; the others go on where the group left off, a new group at the earliest.
    * An offset beyond the partition's end is of another life of the topic: the subscriber ignores it and logs so.
    * Rejecting makes the subscriber try again after a pause.
    */
