@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { oncebox } from './oncebox.js'
 
-const verbs = ['migrate', 'plan', 'relay', 'status', 'tail']
+const verbs = ['migrate', 'plan', 'relay', 'status', 'tail', 'demo']
 const databaseVerbs = ['migrate', 'plan', 'status', 'tail']
 const nobody = 'postgres://somebody:canary-password@127.0.0.1:1/shop'
 

@@ -1,17 +1,17 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import type { CommonFlags } from '../flags/commonFlags.js'
-import { type ExitCode, exitCode } from './exitCode.js'
+import { exitCode } from './exitCode.js'
 import { createRedactor } from './redaction.js'
 import { runVerb, type Verb } from './runVerb.js'
-import { addMigrate, addPlan, addRelay, addStatus, addTail } from './verbs.js'
+import { addDemo, addMigrate, addPlan, addRelay, addStatus, addTail } from './verbs.js'
 
 /** Registers a verb's work: runs it and keeps its exit code. */
 export type RunVerb = (flags: CommonFlags, verb: Verb) => Promise<void>
 
 /** Parses a command line and runs its verb. Resolves to the exit code; never throws for a wrong command line. */
-export async function runProgram(argv: readonly string[]): Promise<ExitCode> {
-  let result: ExitCode = exitCode.fine
+export async function runProgram(argv: readonly string[]): Promise<number> {
+  let result: number = exitCode.fine
   const run: RunVerb = async (flags, verb) => {
     result = await runVerb(flags, verb)
   }
@@ -40,6 +40,7 @@ function createProgram(run: RunVerb): Command {
   addRelay(program, run)
   addStatus(program, run)
   addTail(program, run)
+  addDemo(program, run)
   return program
 }
 

@@ -17,11 +17,11 @@ export interface Console {
   stopRequested(): AbortSignal
 }
 
-/** A verb: resolves to its exit code; a thrown error is reported and becomes one. */
-export type Verb = (console: Console) => Promise<ExitCode>
+/** A verb: resolves to its exit code, one of `exitCode` or above 128; a thrown error is reported and becomes one. */
+export type Verb = (console: Console) => Promise<number>
 
 /** Runs a verb: opens stdout and stderr, reports what it throws, and flushes. */
-export async function runVerb(flags: CommonFlags, verb: Verb): Promise<ExitCode> {
+export async function runVerb(flags: CommonFlags, verb: Verb): Promise<number> {
   const { openDiagnostics } = await import('./diagnostics.js')
   const redact = createRedactor([...secretsOf(flags.databaseUrl), process.env.KAFKA_SASL_PASSWORD])
   const logger = await openDiagnostics({ level: flags.logLevel, redact, terminal: process.stderr.isTTY === true })

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { wholeNumber, withCommonFlags } from '../flags/commonFlags.js'
 import { withDatabaseFlags } from '../flags/databaseFlags.js'
 import { withTransportFlags } from '../flags/transportFlags.js'
+import type { DemoFlags } from '../verbs/demo.js'
 import type { MigrateFlags } from '../verbs/migrate.js'
 import type { PlanFlags } from '../verbs/plan.js'
 import type { RelayFlags } from '../verbs/relay.js'
@@ -117,6 +118,29 @@ export function addTail(program: Command, run: RunVerb): void {
     .addHelpText('after', examples('oncebox tail', 'oncebox tail --last 0 --json | jq \'select(.topic == "orders")\''))
     .action((flags: TailFlags) =>
       run(flags, async (console) => (await import('../verbs/tail.js')).tail(flags, console)),
+    )
+}
+
+/** `demo [--messages N] [--seed N] [--kafka]` */
+export function addDemo(program: Command, run: RunVerb): void {
+  const command = program
+    .command('demo')
+    .summary('watch it survive: kills, duplicates, rollbacks, and the account')
+    .description(
+      'Starts a Postgres of its own, an order service, a relay and a billing service; kills the relay and the consumer ' +
+        'again and again, makes duplicates happen, rolls producers back; then settles the account from the business ' +
+        'tables. Needs @oncebox/testkit, and no server. Exit 1 if anything is lost, applied twice or out of order.',
+    )
+    .option('--messages <count>', 'orders to place', wholeNumber(1), 5_000)
+    .option('--seed <number>', 'picks the faults; the same seed plans the same ones', wholeNumber(0), 1)
+    .option('--kafka', 'a real Kafka (KAFKA_BROKERS, or one that is launched) instead of pg-boss')
+  withCommonFlags(command, 'the account as one JSON document on stdout')
+    .addHelpText(
+      'after',
+      examples('oncebox demo', 'oncebox demo --messages 20000 --seed 7', 'oncebox demo --kafka --json | jq .lost'),
+    )
+    .action((flags: DemoFlags) =>
+      run(flags, async (console) => (await import('../verbs/demo.js')).demo(flags, console)),
     )
 }
 
