@@ -4,6 +4,7 @@ import { type JavaToolResult, runJavaTool } from './javaTool.js'
 import { kafkaAvailability, prepareKafka } from './kafkaRuntime.js'
 import type { PostgresVersion } from './postgresBinaries.js'
 import { createSharedServers, offeredServers, type SharedServers } from './sharedServers.js'
+import { until } from './until.js'
 
 /** The versions every SQL statement of this project is tested on, for `describe.each`. */
 export const postgresVersions: readonly PostgresVersion[] = [18, 15]
@@ -44,15 +45,20 @@ export async function testDatabase(options: TestDatabaseOptions = {}): Promise<T
   const version = options.version ?? 18
   const server = await servers().postgres(version)
   const name = uniqueName('test')
-  await administer(server, `create database ${pg.escapeIdentifier(name)}`)
+  await administer(server, (client) => client.query(`create database ${pg.escapeIdentifier(name)}`))
   const url = new URL(server)
   url.pathname = `/${name}`
   const pool = new pg.Pool({ connectionString: url.href, max: 10 })
-  // An idle connection that a test terminates would otherwise end the test process.
+  // A connection that a test terminates would otherwise end the test process: an idle one is the pool's, and one that
+  // the pool is closing, which it has let go of before its socket is closed, is nobody's.
   pool.on('error', () => undefined)
+  pool.on('connect', (client) => client.on('error', () => undefined))
   const drop = async (): Promise<void> => {
     if (!pool.ended) await pool.end()
-    await administer(server, `drop database if exists ${pg.escapeIdentifier(name)} with (force)`)
+    await administer(server, async (client) => {
+      await sessionsEnd(client, name)
+      await client.query(`drop database if exists ${pg.escapeIdentifier(name)} with (force)`)
+    })
   }
   try {
     await options.prepare?.({ url: url.href, pool })
@@ -100,11 +106,26 @@ export function uniqueName(prefix: string): string {
   return `${prefix}_${randomBytes(6).toString('hex')}`
 }
 
-async function administer(url: string, statement: string): Promise<void> {
+const partingMs = 500
+
+/**
+ * Lets connections that their owners have closed come to their end before the rest is terminated: an owner whose
+ * `end()` has returned no longer expects an error.
+ */
+async function sessionsEnd(client: pg.Client, database: string): Promise<void> {
+  const none = async (): Promise<boolean> => {
+    const { rows } = await client.query('select 1 from pg_stat_activity where datname = $1 limit 1', [database])
+    return rows.length === 0
+  }
+  // The ones that stay belong to a test that left them open; they are terminated with the database.
+  await until(none, { what: `the sessions on ${database} to end`, deadlineMs: partingMs }).catch(() => undefined)
+}
+
+async function administer(url: string, work: (client: pg.Client) => Promise<unknown>): Promise<void> {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
   try {
-    await client.query(statement)
+    await work(client)
   } finally {
     await client.end()
   }

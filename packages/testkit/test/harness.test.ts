@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { postgresVersions, testDatabase, uniqueName } from '@oncebox/testkit/harness'
+import pg from 'pg'
 import { describe, expect, test } from 'vitest'
 
 describe.each(postgresVersions)('the shared Postgres %i', (version) => {
@@ -18,6 +20,20 @@ describe.each(postgresVersions)('the shared Postgres %i', (version) => {
     const { rows: left } = await second.pool.query('select 1 from pg_database where datname = $1', [first.name])
     expect(left).toEqual([])
   })
+})
+
+test('a database can be dropped under connections that were not given back', async () => {
+  const database = await testDatabase()
+  await using witness = await testDatabase()
+  const forgotten = new pg.Client({ connectionString: database.url })
+  const lost = once(forgotten, 'error')
+  // A second error follows, that of the closed socket.
+  forgotten.on('error', () => undefined)
+  await forgotten.connect()
+  await database.drop()
+  expect(await lost).toMatchObject([{ code: '57P01' }])
+  const { rows } = await witness.pool.query('select 1 from pg_database where datname = $1', [database.name])
+  expect(rows).toEqual([])
 })
 
 test('unique names differ and suit topics, groups and databases', () => {
