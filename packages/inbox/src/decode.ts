@@ -10,6 +10,7 @@ import {
   type WireRecord,
 } from '@oncebox/core'
 import type { MessageReference } from './events.js'
+import { anyType } from './handlers.js'
 import { type MessageId, messageIdOf } from './messageId.js'
 import type { UnknownTypePolicy } from './settings.js'
 
@@ -44,11 +45,12 @@ export function decodeItem(record: WireRecord, index: number, rules: DecodeRules
   const { type, contentType } = envelope
   const item = (verdict: Verdict): Item => ({ index, record, id, type, contentType, verdict })
   if (type === '') return item(dead('MESSAGE_TYPE_MISSING', 'The record names no message type'))
-  const contract = rules.handlers.has(type) ? rules.contracts.get(type) : undefined
-  if (contract === undefined) return item(unknown(rules.unknownType))
+  if (!rules.handlers.has(type) && !rules.handlers.has(anyType)) return item(unknown(rules.unknownType))
   if (id.kind === 'none') return item(dead('MESSAGE_ID_MISSING', 'The record names no usable message id'))
   try {
-    const data = validateData(type, contract.schema, decodePayload(record.value, contentType))
+    const decoded = decodePayload(record.value, contentType)
+    const contract = rules.contracts.get(type)
+    const data = contract === undefined ? decoded : validateData(type, contract.schema, decoded)
     return item({ kind: 'run', message: { ...envelope, id: id.id, data } })
   } catch (error) {
     // An asynchronous schema is a fault of the program, so no message may go to the dead letters for it.

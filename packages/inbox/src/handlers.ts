@@ -46,10 +46,16 @@ export function batch<Data = Unchecked, Trx = Unchecked>(
   return { kind: 'batch', handle }
 }
 
-/** Handlers by message type. A type without one is acked and counted, or as `unknownType` says. */
+/** The key of the handler for every type that has none of its own. */
+export const anyType = '*'
+
+/**
+ * Handlers by message type. The one at `'*'` gets every type without one of its own, with or without a contract (then
+ * with whatever data its bytes decode to). Without that, such a type is acked and counted, or as `unknownType` says.
+ */
 export type Handlers<C extends MessageContracts, Trx> = {
   readonly [T in keyof C]?: MessageHandler<MessageData<C, T>, Trx> | BatchOf<MessageData<C, T>, Trx>
-}
+} & { readonly [anyType]?: MessageHandler<unknown, Trx> | BatchOf<unknown, Trx> }
 
 /** A handler whose message type is no longer known statically: the schema has checked the data. */
 export type AnyHandler<Trx> = MessageHandler<unknown, Trx> | BatchOf<unknown, Trx>

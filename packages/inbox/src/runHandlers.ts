@@ -1,7 +1,7 @@
 import type { Message, TransactionScope } from '@oncebox/core'
 import type { Item } from './decode.js'
 import type { SpanTrace } from './failure.js'
-import type { AnyHandler, BatchOf } from './handlers.js'
+import { type AnyHandler, anyType, type BatchOf } from './handlers.js'
 
 /** A message that is new and may run. */
 export interface Runnable {
@@ -33,7 +33,7 @@ export async function runHandlers<Trx>(
   while (next < runnables.length) {
     signal.throwIfAborted()
     const first = runnables[next] as Runnable
-    const handler = handlers.get(first.message.type) as AnyHandler<Trx>
+    const handler = (handlers.get(first.message.type) ?? handlers.get(anyType)) as AnyHandler<Trx>
     if (typeof handler === 'function') {
       trace.stage = 'message'
       trace.current = [first.item.index]

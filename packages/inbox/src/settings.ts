@@ -12,7 +12,7 @@ import { defaultSchema, inboxRing, quoteSchema } from '@oncebox/schema'
 import type { Subscriber } from '@oncebox/transport'
 import type { Backoff } from './backoff.js'
 import type { ConsumerEvent } from './events.js'
-import type { AnyHandler, Handlers } from './handlers.js'
+import { type AnyHandler, anyType, type Handlers } from './handlers.js'
 
 /** What becomes of a type without a handler: acked and counted, put to the dead letters, or waited for. */
 export type UnknownTypePolicy = 'ignore' | 'deadLetter' | 'block'
@@ -26,7 +26,7 @@ export interface ConsumerOptions<C extends MessageContracts, Trx> {
   readonly group: string
   readonly messages: C
   readonly handlers: Handlers<NoInfer<C>, NoInfer<Trx>>
-  /** Default: the topics of the contracts that have handlers. */
+  /** Default: the topics of the contracts that have handlers (of all contracts, with a handler at `'*'`). */
   readonly topics?: readonly string[]
   /** Schema of the project's tables. Default `oncebox`. */
   readonly schema?: string
@@ -87,9 +87,11 @@ export function settingsOf<C extends MessageContracts, Trx>(options: ConsumerOpt
     if (handler !== undefined) handlers.set(type, handler as AnyHandler<Trx>)
   }
   for (const type of handlers.keys()) {
-    if (!contracts.has(type)) throw invalid(`There is a handler for ${JSON.stringify(type)} and no contract`)
+    if (type !== anyType && !contracts.has(type))
+      throw invalid(`There is a handler for ${JSON.stringify(type)} and no contract`)
   }
-  const topics = [...new Set(options.topics ?? [...handlers.keys()].map((type) => contracts.get(type)?.topic ?? ''))]
+  const handledTypes = [...(handlers.has(anyType) ? contracts : handlers).keys()]
+  const topics = [...new Set(options.topics ?? handledTypes.map((type) => contracts.get(type)?.topic ?? ''))]
   if (topics.length === 0) throw invalid('The consumer has neither handlers nor topics')
   if (!/^[^\0]{1,249}$/u.test(options.group)) throw invalid('The group is empty, too long, or holds a NUL')
   const settings: Settings<Trx> = {
