@@ -42,7 +42,8 @@ function present() {
 function fetchThroughNpm(say) {
   say(`fetching Node ${fetchedNode} and pnpm ${fetchedPnpm} through npm, for this clone only (once, about 10 s)`)
   const packages = [`--package=node@${fetchedNode}`, `--package=pnpm@${fetchedPnpm}`]
-  const command = ['exec', '--yes', ...packages, '-c', 'node scripts/toolchain.mjs']
+  // The repository's .npmrc silences npm; what goes wrong here has to be seen.
+  const command = ['exec', '--yes', '--loglevel=error', ...packages, '-c', 'node scripts/toolchain.mjs']
   // Under `npm run`, npm says where it is itself; else the one in PATH is taken.
   const npm = process.env.npm_execpath?.endsWith('.js')
     ? [process.execPath, [process.env.npm_execpath, ...command]]

@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { oncebox } from './oncebox.js'
 
@@ -79,4 +82,20 @@ test('a flag goes before the environment', async () => {
     environment: { DATABASE_URL: nobody },
   })
   expect(stderr).toContain('127.0.0.1:2')
+})
+
+test('npm run oncebox -- VERB --json has JSON and nothing else on stdout', async () => {
+  const cwd = fileURLToPath(new URL('../../..', import.meta.url))
+  const { stdout } = await promisify(execFile)('npm', ['run', 'oncebox', '--', 'migrate', '--print', '--json'], { cwd })
+  expect(JSON.parse(stdout)).toMatchObject({ schema: 'oncebox' })
+}, 120_000)
+
+test('help loads neither a database driver, nor a Kafka client, nor a logger', async () => {
+  const traced = `import { registerHooks } from 'node:module'
+    registerHooks({ resolve(name, context, next) { process._rawDebug('loads ' + name); return next(name, context) } })`
+  const { stderr } = await oncebox(['relay', '--help'], {
+    environment: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(traced)}` },
+  })
+  expect(stderr).toContain('loads commander')
+  expect(stderr).not.toMatch(/loads (pg|pino|kafkajs|pg-boss|@oncebox\/(?!core))/)
 })
