@@ -13,9 +13,12 @@ export interface Entry {
   readonly record: EncodedRecord
   /** Whether `record.partition` is what it has to be. */
   assigned: boolean
+  /** The ledger's own mark: where the message is on account; null before it was opened and after it was settled. */
+  page: LedgerPage | null
 }
 
-interface Page {
+/** Messages handed out together. */
+export interface LedgerPage {
   unsettled: number
   after: Progress
   /** The newest window that ends with this page, 0 when none does. */
@@ -27,10 +30,10 @@ interface Page {
  * got: to the end of the pages before the first one with an unsettled message.
  */
 export class Ledger {
-  readonly #pages: Page[] = []
-  readonly #pageOf = new Map<Entry, Page>()
+  readonly #pages: LedgerPage[] = []
   #progress: Progress
   #bytes = 0
+  #count = 0
   #settledWindow = 0
   #dirty = false
 
@@ -50,7 +53,7 @@ export class Ledger {
 
   /** Messages that are not settled. */
   get count(): number {
-    return this.#pageOf.size
+    return this.#count
   }
 
   /** The newest window of which everything is settled, as numbered by the reader. */
@@ -75,17 +78,19 @@ export class Ledger {
     }
     const page = { unsettled: entries.length, after, window }
     for (const entry of entries) {
-      this.#pageOf.set(entry, page)
+      entry.page = page
       this.#bytes += entry.bytes
     }
+    this.#count += entries.length
     this.#pages.push(page)
     this.#advance()
   }
 
   settle(entry: Entry): void {
-    const page = this.#pageOf.get(entry)
-    if (page === undefined) return
-    this.#pageOf.delete(entry)
+    const { page } = entry
+    if (page === null) return
+    entry.page = null
+    this.#count--
     this.#bytes -= entry.bytes
     page.unsettled--
     if (page.unsettled === 0 && page === this.#pages[0]) {
@@ -96,7 +101,7 @@ export class Ledger {
 
   #advance(): void {
     while (this.#pages[0]?.unsettled === 0) {
-      const page = this.#pages.shift() as Page
+      const page = this.#pages.shift() as LedgerPage
       this.#progress = page.after
       this.#settledWindow = Math.max(this.#settledWindow, page.window)
     }

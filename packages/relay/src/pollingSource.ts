@@ -39,7 +39,14 @@ export class PollingSource implements Source {
         : await this.#session.rows(this.#page, [last, ...this.#limits, page.upper, page.position], 'oncebox_page')
     const read = readWindow(result)
     this.#progress = progressAfter(this.#progress, read, this.#limits[0])
-    return { rows: read.rows, after: this.#progress, windowDone: this.#progress.page === null, due: read.due }
+    const upper = page?.upper ?? read.snapshot
+    return {
+      rows: read.rows,
+      after: this.#progress,
+      within: (position) => ({ last, page: { upper, position } }),
+      windowDone: this.#progress.page === null,
+      due: read.due,
+    }
   }
 }
 

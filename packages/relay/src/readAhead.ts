@@ -13,7 +13,9 @@ export interface ReadAheadParts {
   readonly partitions: Partitions
   /** Moves due messages into the outbox. */
   readonly moveDue: () => Promise<void>
+  /** Messages a page, and messages a publish. */
   readonly pageRows: number
+  readonly batchRows: number
   /** Upper limit of bytes read and not settled. */
   readonly memoryBytes: number
   readonly clock: Clock
@@ -54,6 +56,7 @@ export class ReadAhead {
     const candidates = this.#queue.slice(this.#next, this.#next + messages)
     const taken = candidates.slice(0, fitting(candidates, messages, bytes))
     this.#next += taken.length
+    this.#wakeup.notify()
     if (this.#next * 2 > this.#queue.length) {
       this.#queue.splice(0, this.#next)
       this.#next = 0
@@ -68,18 +71,25 @@ export class ReadAhead {
 
   /** Reads until `signal` aborts. Rejects with the first error of the source. */
   async run(signal: AbortSignal): Promise<void> {
-    const { source, ledger, pageRows } = this.#parts
+    const { source, ledger, pageRows, batchRows } = this.#parts
     const wake = () => this.#wakeup.notify()
     signal.addEventListener('abort', wake, { once: true })
     let pauseMs = 0
     while (!signal.aborted) {
-      if (this.full) {
+      // Two calls ahead keep the publisher busy; more would only be carried through garbage collections.
+      if (this.full || this.waiting >= 2 * batchRows) {
         await this.#wakeup.wait(1_000)
         continue
       }
       const page = await source.read()
       const entries = page.rows.map((row) => this.#entry(row))
-      ledger.open(entries, page.after, page.windowDone ? this.#window : 0)
+      // Progress is kept call by call, not only page by page: what a kill sends twice stays small.
+      let from = 0
+      for (; entries.length - from > batchRows; from += batchRows) {
+        const part = entries.slice(from, from + batchRows)
+        ledger.open(part, page.within(part.at(-1)?.position as string), 0)
+      }
+      ledger.open(entries.slice(from), page.after, page.windowDone ? this.#window : 0)
       if (page.windowDone) this.#window++
       for (const entry of entries) this.#queue.push(entry)
       this.#parts.onRead()
@@ -102,6 +112,7 @@ export class ReadAhead {
       bytes: memoryBytes(row),
       record,
       assigned: partitions !== undefined,
+      page: null,
     }
   }
 }

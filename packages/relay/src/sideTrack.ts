@@ -78,6 +78,7 @@ export class SideTrack {
       bytes: 0,
       record: encodeRecord(row),
       assigned: false,
+      page: null,
     }))
     const sorted = sortOutcomes(entries, entries.length === 0 ? [] : await deliver(entries, this.#parts))
     if (sorted.acked.length > 0) {

@@ -6,6 +6,8 @@ export interface SourcePage {
   readonly rows: readonly OutboxRow[]
   /** Where the lane stands once all rows handed out so far are published or parked. */
   readonly after: Progress
+  /** Where it stands once the rows of this page up to a position of one of them, but not the last, are. */
+  readonly within: (position: string) => Progress
   /** True when this page ends its window. */
   readonly windowDone: boolean
   /** True when messages of the scheduled table have come due. */

@@ -15,6 +15,9 @@ import type { Session, SessionPool } from './session.js'
 import type { RelaySettings } from './settings.js'
 import { SideTrack } from './sideTrack.js'
 
+/** A page feeds so many publishes: each statement over the ring's leaves costs about as much as reading 200 rows. */
+const pagesOfBatches = 4
+
 export interface TenureParts {
   readonly pool: SessionPool
   readonly publisher: Publisher
@@ -66,13 +69,14 @@ export class Tenure {
         tables,
         share: { lane, lanes },
         progress,
-        pageRows: settings.batchMessages,
+        pageRows: settings.batchMessages * pagesOfBatches,
         pageBytes: settings.batchBytes,
       }),
       ledger: this.#ledger,
       partitions,
       moveDue: () => this.#moveDue(),
-      pageRows: settings.batchMessages,
+      pageRows: settings.batchMessages * pagesOfBatches,
+      batchRows: settings.batchMessages,
       memoryBytes: settings.batchBytes * 4,
       clock: settings.clock,
       onRead: () => {

@@ -78,13 +78,14 @@ const cursor = (at: Bench) =>
   at.query('select epoch::text, token, holder, last_snapshot::text from oncebox.relay_cursor')
 
 describe('a relay that is killed', () => {
-  // 1,000 messages in one transaction are one window of ten pages: the third call is in its middle.
-  const relay = { leaseMs: 1_000, batchMessages: 100 }
+  // 1,000 messages in one transaction are one window of seven pages, each of four calls: the sixth call is in the middle of its second.
+  const relay = { leaseMs: 1_000, batchMessages: 40 }
+  const killCall = 6
   for (const killAt of ['before send', 'during send', 'after send, before ack', 'after ack, before the cursor']) {
     test(`G1 and G4: ${killAt}, between the pages of a window: the next one goes on, nothing is lost, first deliveries keep order`, async () => {
       await using run = await killBench()
       await run.at.fill('t', 1_000)
-      const killed = run.start('killed', { killAt, killCall: 3, relay })
+      const killed = run.start('killed', { killAt, killCall, relay })
       expect((await killed.ended).signal).toBe('SIGKILL')
       const before = (await run.records()).length
       expect(before).toBeLessThan(1_000)

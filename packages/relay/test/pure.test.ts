@@ -22,6 +22,7 @@ function entry(position: number, topic: string, key: string | null, bytes = 1): 
     bytes,
     record,
     assigned: true,
+    page: null,
   }
 }
 
