@@ -21,15 +21,19 @@ export function createRedactor(secrets: readonly (string | undefined)[] = []): R
   }
 }
 
-/** The connection string and the password in it, as they stand there and decoded. */
+/** The connection string and the password in it, as it stands there and decoded; an unencoded @ may be part of it. */
 export function secretsOf(url: string | undefined): string[] {
   if (url === undefined) return []
-  const password = /:\/\/[^:@/]*:([^@/]*)@/.exec(url)?.[1]
-  if (password === undefined) return [url]
+  const passwords = [/:\/\/[^:@/]*:([^@/]*)@/, /:\/\/[^:@/]*:([^?]*)@/].map((pattern) => pattern.exec(url)?.[1] ?? '')
+  return [url, ...passwords.flatMap((password) => [password, decoded(password)])]
+}
+
+function decoded(text: string): string {
   try {
-    return [url, password, decodeURIComponent(password)]
+    return decodeURIComponent(text)
   } catch {
-    return [url, password]
+    // A lone % is no encoding: the text is what it says.
+    return text
   }
 }
 
