@@ -29,6 +29,7 @@ export class ReadAhead {
   readonly #wakeup: Wakeup
   readonly #queue: Entry[] = []
   #next = 0
+  #heldUp = false
   #window = 1
 
   constructor(parts: ReadAheadParts) {
@@ -56,7 +57,7 @@ export class ReadAhead {
     const candidates = this.#queue.slice(this.#next, this.#next + messages)
     const taken = candidates.slice(0, fitting(candidates, messages, bytes))
     this.#next += taken.length
-    this.#wakeup.notify()
+    this.resume()
     if (this.#next * 2 > this.#queue.length) {
       this.#queue.splice(0, this.#next)
       this.#next = 0
@@ -64,9 +65,14 @@ export class ReadAhead {
     return taken
   }
 
-  /** Looks again at once: memory came free, or somebody waits for a window. */
+  /** Looks again at once: somebody waits for a window. */
   wake(): void {
     this.#wakeup.notify()
+  }
+
+  /** Goes on when a limit held it up: something was taken or settled. */
+  resume(): void {
+    if (this.#heldUp) this.#wakeup.notify()
   }
 
   /** Reads until `signal` aborts. Rejects with the first error of the source. */
@@ -77,11 +83,13 @@ export class ReadAhead {
     let pauseMs = 0
     while (!signal.aborted) {
       // Two calls ahead keep the publisher busy; more would only be carried through garbage collections.
-      if (this.full || this.waiting >= 2 * batchRows) {
+      this.#heldUp = this.full || this.waiting >= 2 * batchRows
+      if (this.#heldUp) {
         await this.#wakeup.wait(1_000)
         continue
       }
-      const page = await source.read()
+      const page = await this.#endable(signal, () => source.read())
+      if (page === null) break
       const entries = page.rows.map((row) => this.#entry(row))
       // Progress is kept call by call, not only page by page: what a kill sends twice stays small.
       let from = 0
@@ -93,11 +101,21 @@ export class ReadAhead {
       if (page.windowDone) this.#window++
       for (const entry of entries) this.#queue.push(entry)
       this.#parts.onRead()
-      if (page.due) await this.#parts.moveDue()
+      if (page.due) await this.#endable(signal, () => this.#parts.moveDue())
       pauseMs = page.due || !page.windowDone ? 0 : nextPauseMs(pauseMs, entries.length, pageRows)
       if (pauseMs > 0) await this.#wakeup.wait(pauseMs)
     }
     signal.removeEventListener('abort', wake)
+  }
+
+  /** The session is cut at the end, so that a long statement holds nothing up: null then. */
+  async #endable<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T | null> {
+    try {
+      return await work()
+    } catch (error) {
+      if (signal.aborted) return null
+      throw error
+    }
   }
 
   #entry(row: Parameters<typeof encodeRecord>[0]): Entry {

@@ -5,7 +5,7 @@ import type { Session } from './session.js'
 
 /**
  * Moves messages that have come due into the outbox, in the order of their times, at most `limit`; one statement, one
- * transaction. From there they go the way of all others. Resolves to how many were moved, or null when the lease is lost.
+ * transaction (now() is its time; a volatile clock could not use the index). From there they go the way of all others. Resolves to how many were moved, or null when the lease is lost.
  */
 export async function moveDue(session: Session, tables: Tables, lease: Lease, limit: number): Promise<number | null> {
   const columns = 'created_at, id, source, topic, key, type, content_type, headers, payload'
@@ -15,7 +15,7 @@ export async function moveDue(session: Session, tables: Tables, lease: Lease, li
       DELETE FROM ${tables.scheduled}
       WHERE number IN (
         SELECT number FROM ${tables.scheduled}
-        WHERE due_at <= clock_timestamp() AND EXISTS (SELECT FROM lease)
+        WHERE due_at <= now() AND EXISTS (SELECT FROM lease)
         ORDER BY due_at, number LIMIT $4::int
       )
       RETURNING due_at, number, ${columns}

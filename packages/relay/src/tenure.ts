@@ -94,7 +94,7 @@ export class Tenure {
       settings,
       onSettled: () => {
         this.#keeper.wake()
-        this.#reader.wake()
+        this.#reader.resume()
         this.#settled()
       },
     })
@@ -123,11 +123,13 @@ export class Tenure {
     await this.#sideTrack.load()
     const failed = new AbortController()
     const signal = AbortSignal.any([stop, failed.signal])
+    signal.addEventListener('abort', () => this.#parts.windowSession.close(), { once: true })
     const loops = [this.#reader.run(signal), this.#loop.run(signal), this.#keeper.run(signal), this.#maintain(signal)]
     try {
       await Promise.all(loops)
     } catch (error) {
       failed.abort()
+      this.#parts.cursorSession.close()
       await Promise.allSettled(loops)
       throw error
     }

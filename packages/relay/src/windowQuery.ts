@@ -73,7 +73,7 @@ function statement(tables: Tables, rows: string, byteLimit: string): string {
       'recovery', pg_is_in_recovery(),
       'xid', pg_current_xact_id_if_assigned()::text,
       'count', (SELECT count(*) FROM page),
-      'due', EXISTS (SELECT FROM ${tables.scheduled} WHERE due_at <= clock_timestamp())
+      'due', EXISTS (SELECT FROM ${tables.scheduled} WHERE due_at <= now())
     )::text AS header,
     NULL::bigint, NULL::uuid, NULL::text, NULL::text, NULL::text, NULL::text, NULL::jsonb, NULL::bytea, NULL::text,
     NULL::timestamptz

@@ -39,6 +39,12 @@ async function readsOf(client: pg.Client, kind: keyof typeof statements, values:
     types: [...new Set(reads.map((node) => node['Node Type']))],
     indexes: [...new Set(reads.map((node) => node['Index Name']?.replace(/^outbox_\w+?_(xid|position)_idx$/, '$1')))],
     rows: reads.reduce((sum, node) => sum + node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0), 0),
+    scheduled: all
+      .filter((node) => node['Relation Name'] === 'scheduled')
+      .map((node) => ({
+        index: node['Index Name'],
+        rows: node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0),
+      })),
     sortsBelowLimit: all.some((node) => node['Node Type'] === 'Limit' && node.Plans?.[0]?.['Node Type'] === 'Sort'),
   }
 }
@@ -76,4 +82,15 @@ describe.each(postgresVersions)('plans on Postgres %i', (version) => {
       expect(page.rows).toBeLessThan(520)
     })
   }
+
+  test('messages scheduled for later cost a window nothing, however many there are', async () => {
+    await using at = await bench({ version })
+    const client = await at.open()
+    await client.query(
+      `insert into oncebox.scheduled (due_at, id, source, topic, key, type)
+      select now() + interval '1 hour', gen_random_uuid(), 's', 't', 'k', 'x' from generate_series(1, 1000)`,
+    )
+    const { scheduled } = await readsOf(client, 'window', ['3:3:', 500, 4 << 20])
+    expect(scheduled).toEqual([{ index: 'scheduled_due_at', rows: 0 }])
+  })
 })
