@@ -136,6 +136,50 @@ describe('publishes that are not acknowledged', () => {
     await published(at, 't', ['1', '2', '3', '3', '4'])
   })
 
+  test('G4: later messages of a key wait behind the one that is tried again, while other keys go on', async () => {
+    await using at = await bench()
+    const inner = at.transport.publisher()
+    let refusals = 0
+    const publisher: Publisher = {
+      name: 'failing for one message',
+      connect: () => inner.connect(),
+      partitions: (topic) => inner.partitions(topic),
+      createTopic: (topic, partitions) => inner.createTopic(topic, partitions),
+      close: () => inner.close(),
+      async publish(records) {
+        const isFirst = (record: OutgoingRecord) => Buffer.from(record.value ?? []).toString() === 's1'
+        if (refusals >= 6 || !records.some(isFirst)) return inner.publish(records)
+        refusals++
+        const others = records.filter((record) => !keyIs('s')(record))
+        const sent = await inner.publish(others)
+        return records.map((record) => {
+          if (!keyIs('s')(record)) return sent.shift() as (typeof sent)[number]
+          return isFirst(record)
+            ? { status: 'failed', code: 'TRANSPORT_FAILED', reason: 'no acknowledgement' }
+            : { status: 'held' }
+        })
+      },
+    }
+    await at.relay({ publisher }).start()
+    await at.emit('t', 'free', 'f0')
+    await published(at, 't', ['f0'])
+    await at.query(`select oncebox.emit('t', key, 'x', key || 1) from unnest(array['s', 'free']) as key`)
+    await until(() => refusals > 0, { what: 'the first failure' })
+    await at.emit('t', 's', 's2')
+    // Others are acked all the time, so that only the one key waits for its next try.
+    let others = 0
+    await until(
+      async () => {
+        await at.emit('t', 'free', `f${others++}`)
+        return at.values('t').includes('s2')
+      },
+      { what: 'the key to get through' },
+    )
+    expect(refusals).toBe(6)
+    expect(at.values('t').filter((value) => value.startsWith('s'))).toEqual(['s1', 's2'])
+    expect(await at.query('select from oncebox.parked')).toEqual([])
+  })
+
   test('G1: a transport that goes away and comes back loses nothing, and nothing is moved aside meanwhile', async () => {
     await using at = await bench()
     const relay = at.relay({ parkAfterMs: 0, batchBytes: 20_000 })
