@@ -2,7 +2,7 @@ import { between, type Random, seededRandom } from './random.js'
 
 /** One SIGKILL. */
 export interface Kill {
-  /** The share of all messages, 0 to 1, that the victim's side has seen when it is due. */
+  /** The share of all messages, 0 to 1, that are published (relay) or booked (consumer) when it is due. */
   readonly at: number
   /** Then so many milliseconds later, so that it hits whatever the victim is at. */
   readonly delayMs: number

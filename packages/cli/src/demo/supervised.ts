@@ -15,8 +15,6 @@ export interface SupervisedService {
   /** Sums over all processes of this service so far. */
   readonly count: number
   readonly mishaps: number
-  /** About what `count` will be at the end. */
-  readonly target: number
   /** What the running process has counted. */
   readonly countOfThis: number
   start(): void
@@ -48,7 +46,6 @@ export function superviseService(name: ServiceName, setup: ServiceSetup): Superv
 
   return {
     name,
-    target: setup.messages,
     get kills() {
       return kills
     },
