@@ -19,6 +19,7 @@ import {
 const rows = [
   ['core'],
   ['schema'],
+  ['guards'],
   ['outbox'],
   ['transport'],
   ['kafkajs', 'pg-boss'],

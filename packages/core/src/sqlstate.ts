@@ -84,6 +84,28 @@ export function classifyDatabaseError(error: unknown): DatabaseErrorClass {
   return 'other'
 }
 
+/**
+ * True when `error`, or an error it wraps, is a violation (SQLSTATE 23505) of the unique constraint or unique index with
+ * this name. It is told by code and name as Postgres sends them, which pg calls `constraint` and postgres.js
+ * `constraint_name`; libraries wrap that error as `cause` or `driverError`. Never by text, which depends on the server's
+ * language.
+ *
+ * Ask outside of the transaction that failed: inside it no further statement is possible.
+ */
+export function uniqueViolation(error: unknown, constraint: string): boolean {
+  const seen = new Set<unknown>()
+  const waiting = [error]
+  while (waiting.length > 0 && seen.size < 16) {
+    const current = waiting.shift()
+    if (typeof current !== 'object' || current === null || seen.has(current)) continue
+    seen.add(current)
+    const { code, constraint: name, constraint_name, cause, driverError } = current as Record<string, unknown>
+    if (code === '23505' && (name ?? constraint_name) === constraint) return true
+    waiting.push(cause, driverError)
+  }
+  return false
+}
+
 function* causes(error: unknown): Generator<Error> {
   for (let current = error, depth = 0; current instanceof Error && depth < 8; current = current.cause, depth++) {
     yield current

@@ -5,6 +5,7 @@ import {
   type MessageContracts,
   type MessageInput,
   OnceboxError,
+  requireTx,
   systemClock,
   type Tx,
 } from '@oncebox/core'
@@ -13,7 +14,6 @@ import { batchParameters } from './batchParameters.js'
 import { encodeMessage } from './encodeMessage.js'
 import type { ContractMessage, EmitOptions, OutboxEntry, OutgoingMessage } from './outgoingMessage.js'
 import { textProblem } from './refusal.js'
-import { requireTx } from './requireTx.js'
 import { statements } from './statements.js'
 import { loadTraceApi, traceContext } from './traceContext.js'
 

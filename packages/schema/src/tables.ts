@@ -20,10 +20,13 @@ export interface Tables {
   readonly consumerOffset: string
   readonly attempt: string
   readonly deadLetter: string
+  readonly businessKey: string
   /** Sequence: the active slot of the outbox ring. */
   readonly outboxSlot: string
   /** Sequence: ids whose milliseconds lie below are refused. */
   readonly inboxFloor: string
+  /** Sequence: numbers of id segments. */
+  readonly idSegment: string
   /** Function: `emit(topic, key, type, payload, headers, id, content_type, source)`. */
   readonly emit: string
   /** Function: `inbox_slot(message_id)`. */
@@ -54,8 +57,10 @@ export function tables(schema: string = defaultSchema): Tables {
     consumerOffset: of('consumer_offset'),
     attempt: of('attempt'),
     deadLetter: of('dead_letter'),
+    businessKey: of('business_key'),
     outboxSlot: of('outbox_slot'),
     inboxFloor: of('inbox_floor'),
+    idSegment: of('id_segment'),
     emit: of('emit'),
     inboxSlot: of('inbox_slot'),
     of,

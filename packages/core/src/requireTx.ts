@@ -1,4 +1,4 @@
-import { OnceboxError } from '@oncebox/core'
+import { OnceboxError } from './errors.js'
 
 /**
  * Checks that the first argument is a `Tx`, as users without types, or with `any`, pass what they have.
