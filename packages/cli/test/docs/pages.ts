@@ -14,13 +14,16 @@ export function page(path: string): Page {
   return { path, text: readFileSync(root + path, 'utf8') }
 }
 
-/** The pages a reader comes to: the top-level ones and docs/. */
+/** The pages a reader comes to: the top-level ones, docs/ and docs/patterns/. */
 export function pages(): Page[] {
   const top = readdirSync(root).filter((name) => name.endsWith('.md'))
-  const docs = readdirSync(`${root}docs`)
+  return [...top, ...below('docs'), ...below('docs/patterns')].map(page)
+}
+
+function below(folder: string): string[] {
+  return readdirSync(root + folder)
     .filter((name) => name.endsWith('.md'))
-    .map((name) => `docs/${name}`)
-  return [...top, ...docs].map(page)
+    .map((name) => `${folder}/${name}`)
 }
 
 export interface CodeBlock {

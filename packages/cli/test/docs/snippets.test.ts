@@ -3,19 +3,27 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
-import { codeBlocks, page, root } from './pages.js'
+import { codeBlocks, page, pages, root } from './pages.js'
 
 const run = promisify(execFile)
 
 /** Inside the package, so that `oncebox` and its neighbours are found as a user's project finds them. */
 const parent = join(root, 'packages/cli/.cache')
 
-test("the README's snippets compile as files of one project", async () => {
-  const files = codeBlocks(page('README.md'))
+interface Snippet {
+  readonly name: string | undefined
+  readonly code: string
+}
+
+/** The TypeScript of a page, which begins with the name of its file. */
+function snippetsOf(path: string): Snippet[] {
+  return codeBlocks(page(path))
     .filter(({ language }) => language === 'ts')
     .map(({ code }) => ({ name: /^\/\/ (\w+\.ts)\n/.exec(code)?.[1], code }))
-  expect(files.map(({ name }) => name)).toEqual(['messages.ts', 'orders.ts', 'relay.ts', 'billing.ts'])
+}
 
+/** What the compiler says about the snippets as files of one project. */
+async function problemsOf(files: readonly Snippet[]): Promise<string> {
   await mkdir(parent, { recursive: true })
   const project = await mkdtemp(join(parent, 'snippets-'))
   onTestFinished(() => rm(project, { recursive: true }))
@@ -27,9 +35,26 @@ test("the README's snippets compile as files of one project", async () => {
   }
   await writeFile(join(project, 'tsconfig.json'), JSON.stringify(settings))
   const compiler = join(root, 'node_modules/typescript/bin/tsc')
-  const problems = await run(process.execPath, [compiler, '-p', project]).then(
+  return run(process.execPath, [compiler, '-p', project]).then(
     () => '',
     (error: { stdout: string }) => error.stdout,
   )
-  expect(problems).toBe('')
+}
+
+test("the README's snippets compile as files of one project", async () => {
+  const files = snippetsOf('README.md')
+  expect(files.map(({ name }) => name)).toEqual(['messages.ts', 'orders.ts', 'relay.ts', 'billing.ts'])
+  expect(await problemsOf(files)).toBe('')
+}, 60_000)
+
+test('the snippets of all patterns compile together', async () => {
+  const paths = pages()
+    .map(({ path }) => path)
+    .filter((path) => path.startsWith('docs/patterns/'))
+  const files = paths.flatMap(snippetsOf)
+  expect(paths.length).toBeGreaterThan(4)
+  // A file each, under names of their own.
+  expect(files.map(({ name }) => typeof name)).toEqual(paths.map(() => 'string'))
+  expect(new Set(files.map(({ name }) => name)).size).toBe(files.length)
+  expect(await problemsOf(files)).toBe('')
 }, 60_000)
