@@ -14,14 +14,22 @@ export function isReservedHeader(name: string): boolean {
   return lower.startsWith(attributePrefix) || lower === contentTypeHeader
 }
 
-/** The record headers of a row, in a fixed order: those that differ by message last. */
-export function encodeHeaders(row: OutboxRow): [string, string][] {
-  const headers: [string, string][] = [
-    ['ce_specversion', specVersion],
-    ['ce_type', row.type],
-    ['ce_source', row.source],
-  ]
-  if (row.contentType !== null) headers.push([contentTypeHeader, row.contentType])
+type Header = readonly [name: string, value: string]
+
+/** A frozen tuple for each value of a header that most messages share: few at a time, and none is kept for ever. */
+const maxShared = 1_000
+const specHeader: Header = Object.freeze(['ce_specversion', specVersion] as const)
+const typeHeader = sharedHeaders('ce_type')
+const sourceHeader = sharedHeaders('ce_source')
+const mediaTypeHeader = sharedHeaders(contentTypeHeader)
+
+/**
+ * The record headers of a row, in a fixed order: those that differ by message last. The others are one frozen object in
+ * all messages that have them, so that a transport may keep their encoding.
+ */
+export function encodeHeaders(row: OutboxRow): Header[] {
+  const headers: Header[] = [specHeader, typeHeader(row.type), sourceHeader(row.source)]
+  if (row.contentType !== null) headers.push(mediaTypeHeader(row.contentType))
   headers.push(['ce_id', row.id], ['ce_time', row.createdAt])
   if (row.headers !== null) {
     for (const [name, value] of Object.entries<unknown>(row.headers)) {
@@ -30,6 +38,18 @@ export function encodeHeaders(row: OutboxRow): [string, string][] {
     }
   }
   return headers
+}
+
+function sharedHeaders(name: string): (value: string) => Header {
+  const shared = new Map<string, Header>()
+  return (value) => {
+    const known = shared.get(value)
+    if (known !== undefined) return known
+    if (shared.size >= maxShared) shared.clear()
+    const header: Header = Object.freeze([name, value] as const)
+    shared.set(value, header)
+    return header
+  }
 }
 
 /** A record as a subscriber hands it over. */

@@ -42,6 +42,19 @@ describe('cloud events in binary mode', () => {
     expect(encodeHeaders({ ...row, contentType: null }).map(([name]) => name)).not.toContain('content-type')
   })
 
+  it('hands out the headers that messages share as one frozen object, and forgets them past a thousand values', () => {
+    const [one, two] = [encodeHeaders(row), encodeHeaders({ ...row, id: 'another', type: 'order.created' })]
+    for (const at of [0, 1, 2, 3]) {
+      expect(two[at]).toBe(one[at])
+      expect(Object.isFrozen(one[at])).toBe(true)
+    }
+    expect(two[4]).toEqual(['ce_id', 'another'])
+    expect(Object.isFrozen(two[4])).toBe(false)
+    for (let n = 0; n < 1_000; n++) encodeHeaders({ ...row, type: `type ${n}` })
+    expect(encodeHeaders(row)[1]).not.toBe(one[1])
+    expect(encodeHeaders(row)).toEqual(one)
+  })
+
   it('writes what a row holds in its headers as text, whatever JSON it is', () => {
     const headers = JSON.parse('{"n":5,"null":null,"o":{"a":[1]},"t":"x"}')
     const written = Object.fromEntries(encodeHeaders({ ...row, headers }))
