@@ -13,10 +13,13 @@ const tools = {
   vitest: bin('node_modules/vitest/vitest.mjs'),
 }
 
+// As the first line of the command says it: messages live shortly, and V8 would let the space for them grow.
+const node = ['--max-semi-space-size=16']
+
 const verbs = {
   build: async () => 0,
-  oncebox: (toolchain, args) => runToEnd(toolchain, [tools.cli, ...args]),
-  demo: (toolchain, args) => runToEnd(toolchain, [tools.cli, 'demo', ...args]),
+  oncebox: (toolchain, args) => runToEnd(toolchain, [...node, tools.cli, ...args]),
+  demo: (toolchain, args) => runToEnd(toolchain, [...node, tools.cli, 'demo', ...args]),
   lint: (toolchain, args) => runToEnd(toolchain, [tools.biome, 'check', ...(args.length > 0 ? args : ['.'])]),
   test,
 }

@@ -1,11 +1,13 @@
 import { OnceboxError, toPlainJson } from '@oncebox/core'
 
 /** What `R` has become after a way through JSON: dates are texts, undefined properties are gone. */
-export type Recorded<R> = R extends string | number | boolean | null | undefined
+export type Recorded<R> = unknown extends R
   ? R
-  : R extends { toJSON(): infer J }
-    ? J
-    : { readonly [Name in keyof R]: Recorded<R[Name]> }
+  : R extends string | number | boolean | null | undefined
+    ? R
+    : R extends { toJSON(): infer J }
+      ? J
+      : { readonly [Name in keyof R]: Recorded<R[Name]> }
 
 const maxResultBytes = 100_000
 

@@ -1,7 +1,7 @@
 import { pgDatabase } from '@oncebox/core/pg'
-import { businessKey, deleteExpiredBusinessKeys } from '@oncebox/guards'
+import { businessKey, deleteExpiredBusinessKeys, type Recorded } from '@oncebox/guards'
 import type { TestDatabase } from '@oncebox/testkit/harness'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, expectTypeOf, test } from 'vitest'
 import {
   all,
   grounds,
@@ -225,6 +225,17 @@ describe.each(grounds)('businessKey on Postgres $version with $library', ({ vers
     const after = await open.begin()
     expect((await businessKey(after.tx, { scope: 'short', key: '3' }, () => 7)).result).toBe(7)
   })
+})
+
+test('the type of a result is what has come back through JSON', () => {
+  type Result = { at: Date; tags: readonly [string, number]; left?: number; none: null }
+  const expected = { at: 'text', tags: ['a', 1], none: null } as const
+  expectTypeOf(expected).toExtend<Recorded<Result>>()
+  expectTypeOf<Recorded<Result>['at']>().toEqualTypeOf<string>()
+  expectTypeOf<Recorded<undefined>>().toEqualTypeOf<undefined>()
+  expectTypeOf<Recorded<unknown>>().toEqualTypeOf<unknown>()
+  expectTypeOf<Recorded<void>>().toEqualTypeOf<void>()
+  expectTypeOf<Recorded<'paid' | 'declined'>>().toEqualTypeOf<'paid' | 'declined'>()
 })
 
 test('outside of a transaction, where the lock would end with its statement, nothing is done', async () => {

@@ -249,6 +249,14 @@ test('with the id service stopped producers go on at once, say so once, and retu
   }
 })
 
+test('a schema of another, hostile name works', async () => {
+  const schema = `we"ird'; -- $1`
+  await using database = await migratedDatabase(18, schema)
+  const ids = segmentIds({ db: database.pool, schema })
+  await ids.ready()
+  expect(isUuidV7(ids.next())).toBe(true)
+})
+
 test('a database that was not migrated is a failure like any other', async () => {
   await using database = await testDatabase()
   const ids = segmentIds({ db: database.pool })

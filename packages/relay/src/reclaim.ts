@@ -7,6 +7,9 @@ import type { RelaySettings } from './settings.js'
 /** How long the relay's own reads may queue behind our wait for a leaf's lock. */
 const lockTimeout = '50ms'
 
+/** Stands for the default leaf, which has no slot of its own. */
+const defaultSlot = -1
+
 /** Empties leaves of the ring and moves the active slot on: one look, on a session of its own. */
 export async function reclaim(pool: SessionPool, tables: Tables, settings: RelaySettings): Promise<void> {
   const session = await Session.open(pool, {
@@ -15,7 +18,7 @@ export async function reclaim(pool: SessionPool, tables: Tables, settings: Relay
   })
   try {
     for (const slot of leavesToReclaim(await look(session, tables, settings))) {
-      const leaf = outboxRing.leaves[slot] as string
+      const leaf = outboxRing.leaves[slot] ?? outboxRing.defaultLeaf
       if (!(await reclaimLeaf(session, tables, leaf, settings.retentionMs))) continue
       settings.logger.info({ leaf }, 'a leaf of the outbox was emptied')
       settings.onEvent({ event: 'leaf_reclaimed', leaf })
@@ -74,29 +77,33 @@ function unpublished(tables: Tables, leaf: string): string {
 }
 
 async function look(session: Session, tables: Tables, settings: RelaySettings): Promise<RingState> {
-  const leaves = outboxRing.leaves.map((leaf, slot) => {
+  const queryOf = (leaf: string, slot: number) => {
     const table = tables.of(leaf)
     const end = (direction: string) =>
       `(SELECT (extract(epoch FROM created_at) * 1000)::bigint FROM ${table} ORDER BY position ${direction} LIMIT 1)`
     return `SELECT ${slot}, ${end('')}, ${end('DESC')}, ${unpublished(tables, table)}`
-  })
+  }
+  const queries = [...outboxRing.leaves.map(queryOf), queryOf(outboxRing.defaultLeaf, defaultSlot)]
   const [state] = await session.rows(
     `SELECT coalesce(pg_sequence_last_value($1::regclass), 0), (extract(epoch FROM clock_timestamp()) * 1000)::bigint`,
     [tables.outboxSlot],
   )
-  const rows = await session.rows(leaves.join(' UNION ALL '))
+  const rows = await session.rows(queries.join(' UNION ALL '))
+  const states = rows.map(
+    ([slot, oldest, newest, open]): LeafState => ({
+      slot: Number(slot),
+      oldest: oldest === null || oldest === undefined ? null : Number(oldest),
+      newest: newest === null || newest === undefined ? null : Number(newest),
+      unpublished: open === 't',
+    }),
+  )
+  const defaultLeaf = states.find((leaf) => leaf.slot === defaultSlot)
   return {
     activeSlot: Number(state?.[0]),
     now: Number(state?.[1]),
     leafWidthMs: settings.leafWidthMs,
     retentionMs: settings.retentionMs,
-    leaves: rows.map(
-      ([slot, oldest, newest, open]): LeafState => ({
-        slot: Number(slot),
-        oldest: oldest === null || oldest === undefined ? null : Number(oldest),
-        newest: newest === null || newest === undefined ? null : Number(newest),
-        unpublished: open === 't',
-      }),
-    ),
+    leaves: states.filter((leaf) => leaf.slot !== defaultSlot),
+    ...(defaultLeaf === undefined ? {} : { defaultLeaf }),
   }
 }

@@ -15,11 +15,13 @@ export interface RingState {
   readonly retentionMs: number
   /** One for each slot, by slot. */
   readonly leaves: readonly LeafState[]
+  /** The leaf of rows with any other slot, which is never active; its `slot` is -1. */
+  readonly defaultLeaf?: LeafState
 }
 
 /** Leaves worth locking: not the active one, everything published, everything past retention. Pure. */
 export function leavesToReclaim(ring: RingState): number[] {
-  return ring.leaves
+  return [...ring.leaves, ...(ring.defaultLeaf === undefined ? [] : [ring.defaultLeaf])]
     .filter((leaf) => leaf.slot !== ring.activeSlot && !leaf.unpublished)
     .filter((leaf) => leaf.newest !== null && ring.now - leaf.newest > ring.retentionMs)
     .map((leaf) => leaf.slot)

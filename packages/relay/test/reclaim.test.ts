@@ -65,6 +65,17 @@ describe.each(postgresVersions)('reclaiming on Postgres %i', (version) => {
     expect(await count(at, 'outbox_0')).toBe(0)
   })
 
+  test('the default leaf, where rows of an unknown slot land, is emptied like the others', async () => {
+    await using at = await bench({ version })
+    await at.query(`select setval('oncebox.outbox_slot', 7)`)
+    await at.query(`alter table oncebox.outbox alter column slot set default 99`)
+    await at.emit('t', 'k', 'stray')
+    expect(await count(at, 'outbox_default')).toBe(1)
+    await at.relay(hasty).start()
+    await until(async () => (await count(at, 'outbox_default')) === 0, { what: 'the default leaf to be emptied' })
+    expect(at.values('t')).toEqual(['stray'])
+  })
+
   test('G1: a window that is being paged keeps its leaf', async () => {
     await using at = await bench({ version })
     await at.fill('t', 10)

@@ -76,7 +76,9 @@ describe.each(postgresVersions)('a role with the rights of a producer, on Postgr
     'SELECT FROM oncebox.inbox',
     'SELECT FROM oncebox.consumer_offset',
     'SELECT FROM oncebox.dead_letter',
+    'SELECT FROM oncebox.business_key',
     'SELECT FROM oncebox.migration',
+    `SELECT nextval('oncebox.id_segment')`,
     `SELECT setval('oncebox.outbox_slot', 3)`,
     `SELECT nextval('oncebox.outbox_slot')`,
   ])('%s is refused', async (statement) => {
