@@ -8,6 +8,7 @@ import { root, setUp } from './setUp.mjs'
 const bin = (path) => join(root, path)
 const tools = {
   cli: bin('packages/cli/dist/bin.js'),
+  bench: bin('packages/bench/dist/bin.js'),
   tsc: bin('node_modules/typescript/bin/tsc'),
   biome: bin('node_modules/@biomejs/biome/bin/biome'),
   vitest: bin('node_modules/vitest/vitest.mjs'),
@@ -20,6 +21,7 @@ const verbs = {
   build: async () => 0,
   oncebox: (toolchain, args) => runToEnd(toolchain, [...node, tools.cli, ...args]),
   demo: (toolchain, args) => runToEnd(toolchain, [...node, tools.cli, 'demo', ...args]),
+  bench: (toolchain, args) => runToEnd(toolchain, [tools.bench, ...args]),
   lint: (toolchain, args) => runToEnd(toolchain, [tools.biome, 'check', ...(args.length > 0 ? args : ['.'])]),
   test,
 }

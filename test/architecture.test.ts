@@ -28,6 +28,7 @@ const rows = [
   ['ops'],
   ['testkit'],
   ['cli'],
+  ['bench'],
 ]
 const strangers = [['inbox', 'outbox']]
 

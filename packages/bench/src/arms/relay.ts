@@ -1,0 +1,19 @@
+// The production relay: windows, cursor, lease, per-key order and all, from a full outbox to an empty one.
+import { kafka } from '@oncebox/kafka'
+import { kafkajs } from '@oncebox/kafkajs'
+import { createRelay } from '@oncebox/relay'
+import pg from 'pg'
+import { measure } from '../armResult.js'
+
+const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL })
+// A session that ends while idle is the pool's business.
+pool.on('error', () => undefined)
+const brokers = (process.env.KAFKA_BROKERS ?? '').split(',')
+const publisher = process.env.TRANSPORT === 'kafkajs' ? kafkajs({ brokers }) : kafka({ brokers })
+const relay = createRelay({ pool, publisher })
+await relay.start()
+await measure(async () => (await relay.drain()).published)
+await relay.stop()
+await publisher.close()
+await pool.end()
+process.exit(0)
