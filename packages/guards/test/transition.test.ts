@@ -134,6 +134,26 @@ describe.each(grounds)('transition on Postgres $version with $library', ({ versi
     expect((await refusalOf(several)).message).toContain('fits more than one row')
   })
 
+  test('the row is found by the index of its key, update and look alike', async () => {
+    const { tx } = await open.begin()
+    await tx.query(`insert into shop.coupon (id, state) select 'n' || n, 'unused' from generate_series(1, 5000) as n`)
+    const plans: string[] = []
+    const explained: typeof tx = {
+      async query(text, values) {
+        const { rows } = await tx.query(`explain ${text}`, values)
+        plans.push(JSON.stringify(rows))
+        return tx.query(text, values)
+      },
+    }
+    await transition(explained, redeem('n7'))
+    await transition(explained, redeem('n7'))
+    expect(plans).toHaveLength(3)
+    for (const plan of plans) {
+      expect(plan).toMatch(/Index Scan (using coupon_pkey )?on coupon/)
+      expect(plan).not.toMatch(/Seq Scan/)
+    }
+  })
+
   test('hostile values are values: they change nothing but what they stand for', async () => {
     const { tx, commit } = await open.begin()
     const hostile = `'); drop table shop.coupon; --`
