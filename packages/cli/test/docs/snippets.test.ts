@@ -58,3 +58,9 @@ test('the snippets of all patterns compile together', async () => {
   expect(new Set(files.map(({ name }) => name)).size).toBe(files.length)
   expect(await problemsOf(files)).toBe('')
 }, 60_000)
+
+test('the snippets for each database library compile: a handler has the transaction of its library', async () => {
+  const files = snippetsOf('docs/libraries.md')
+  expect(files.map(({ name }) => name)).toEqual(['drizzle.ts', 'knex.ts', 'postgresJs.ts'])
+  expect(await problemsOf([...snippetsOf('README.md').slice(0, 1), ...files])).toBe('')
+}, 60_000)

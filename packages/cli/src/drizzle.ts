@@ -1,0 +1,1 @@
+export { drizzleDatabase, fromDrizzle } from '@oncebox/core/drizzle'

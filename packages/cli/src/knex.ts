@@ -1,0 +1,1 @@
+export { fromKnex, knexDatabase } from '@oncebox/core/knex'

@@ -1,0 +1,1 @@
+export { fromPostgresJs, postgresJsDatabase } from '@oncebox/core/postgres-js'

@@ -1,0 +1,36 @@
+import type { Database } from '@oncebox/core'
+import { drizzleDatabase, fromDrizzle } from '@oncebox/core/drizzle'
+import { fromKnex, knexDatabase } from '@oncebox/core/knex'
+import { fromPostgresJs, postgresJsDatabase } from '@oncebox/core/postgres-js'
+import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
+import { pgTable, text } from 'drizzle-orm/pg-core'
+import type { Knex } from 'knex'
+import type { Sql, TransactionSql } from 'postgres'
+
+/** Compiled by a test, never run: what a handler's `trx` is, library by library. */
+
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+type TrxOf<D> = D extends Database<infer Trx> ? Trx : never
+type ArgumentOf<F> = F extends (work: (trx: infer Trx) => never) => unknown ? Trx : never
+
+declare const schema: { note: ReturnType<typeof noteTable> }
+const noteTable = () => pgTable('note', { text: text() })
+
+declare const drizzle: NodePgDatabase<typeof schema>
+const onDrizzle = drizzleDatabase(drizzle)
+export const drizzleType: Same<TrxOf<typeof onDrizzle>, ArgumentOf<typeof drizzle.transaction>> = true
+void onDrizzle.transaction(({ trx }) => trx.query.note.findMany())
+// @ts-expect-error: a database is not a transaction
+fromDrizzle(drizzle)
+
+declare const knex: Knex
+const onKnex = knexDatabase(knex)
+export const knexType: Same<TrxOf<typeof onKnex>, Knex.Transaction> = true
+// @ts-expect-error: an instance is not a transaction
+fromKnex(knex)
+
+declare const sql: Sql<{ point: string }>
+const onPostgresJs = postgresJsDatabase(sql)
+export const postgresJsType: Same<TrxOf<typeof onPostgresJs>, TransactionSql<{ point: string }>> = true
+// @ts-expect-error: an sql outside begin is not a transaction
+fromPostgresJs(sql)
