@@ -10,12 +10,15 @@ export type {
   Delivery,
   DeliveryResult,
   HandlerContext,
+  HandlerOutcome,
   Handlers,
   MessageHandler,
   MessageReference,
+  OutcomeKind,
+  PoisonPolicy,
   Reclaimed,
   ReclaimOptions,
   SpanCounts,
   UnknownTypePolicy,
 } from '@oncebox/inbox'
-export { batch, createConsumer, reclaimInbox } from '@oncebox/inbox'
+export { batch, createConsumer, deadLetter, reclaimInbox, retryLater, skip } from '@oncebox/inbox'

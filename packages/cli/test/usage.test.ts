@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { oncebox } from './oncebox.js'
 
-const verbs = ['migrate', 'plan', 'relay', 'status', 'tail', 'demo']
+const verbs = ['migrate', 'plan', 'relay', 'status', 'tail', 'dead', 'demo']
 const databaseVerbs = ['migrate', 'plan', 'status', 'tail']
 const nobody = 'postgres://somebody:canary-password@127.0.0.1:1/shop'
 
@@ -42,6 +42,11 @@ describe('what is typed wrong is refused with exit code 2 and nothing on stdout'
     ['a number that is none', ['migrate', '--print', '--from', 'six']],
     ['a number below the first', ['migrate', '--print', '--from', '0']],
     ['a count below nothing', ['tail', '--last', '-1', '--database-url', nobody]],
+    ['an action of dead that there is not', ['dead', 'bury', '--database-url', nobody]],
+    ['a dead letter that is no number', ['dead', 'show', 'x', '--database-url', nobody]],
+    ['a discard without a reason', ['dead', 'discard', '17', '--database-url', nobody]],
+    ['a retry of nothing in particular', ['dead', 'retry', '--database-url', nobody]],
+    ['an age that is none', ['dead', 'list', '--older', 'yesterday', '--database-url', nobody]],
     ['--from without --print', ['migrate', '--from', '2', '--database-url', nobody]],
     ['a URL of something else', ['plan', '--database-url', 'mysql://localhost/shop']],
     ['a URL that cannot be read', ['plan', '--database-url', 'postgres://u:canary-password@host:port/x']],

@@ -15,6 +15,8 @@ export const errorCodes = {
   MESSAGE_PAST_HORIZON: { retryable: false },
   MESSAGE_FROM_FUTURE: { retryable: false },
   HANDLER_FAILED: { retryable: true },
+  HANDLER_GAVE_UP: { retryable: false },
+  CONSUMER_DIED: { retryable: false },
   TRANSACTION_ABORTED: { retryable: false },
   TRANSACTION_ENDED: { retryable: false },
   ISOLATION_TOO_STRICT: { retryable: false },

@@ -23,23 +23,78 @@ export function storedErrorOf(error: unknown): StoredError {
   }
 }
 
-/** Counts a failed attempt and answers how many there are now. In a transaction of its own: the batch's rolled back. */
+const historyEntry = `jsonb_build_object('at', clock_timestamp(), 'name', $4::text::jsonb -> 'name', 'code', $4::text::jsonb -> 'code')`
+const lastOfHistory = `CASE WHEN jsonb_array_length(earlier.history) >= 20 THEN earlier.history - 0 ELSE earlier.history END`
+
+/**
+ * Counts a failed attempt and answers how many there are now. In a transaction of its own: the batch's rolled back.
+ * `started`: it was counted by `startAttempt`, and only its error is new.
+ */
 export async function recordAttempt(
   tx: Tx,
   tables: Tables,
   group: string,
   id: MessageId,
   error: StoredError,
+  started: boolean,
 ): Promise<number> {
   const { rows } = await tx.query<{ attempts: number }>(
-    `INSERT INTO ${tables.attempt} AS earlier (consumer, source, message_id, error)
-     VALUES ($1::text, $2::text, $3::text, $4::text::jsonb)
+    `INSERT INTO ${tables.attempt} AS earlier (consumer, source, message_id, error, history)
+     VALUES ($1::text, $2::text, $3::text, $4::text::jsonb, jsonb_build_array(${historyEntry}))
      ON CONFLICT (consumer, source, message_id) DO UPDATE
-     SET attempts = earlier.attempts + 1, last_failed_at = clock_timestamp(), error = excluded.error
+     SET attempts = earlier.attempts + CASE WHEN $5::boolean THEN 0 ELSE 1 END,
+       last_failed_at = clock_timestamp(), error = excluded.error,
+       history = CASE WHEN $5::boolean THEN earlier.history - (-1) ELSE ${lastOfHistory} END || excluded.history
      RETURNING attempts`,
-    [group, id.source, id.id, JSON.stringify(error)],
+    [group, id.source, id.id, JSON.stringify(error), started],
   )
   return rows[0]?.attempts ?? 1
+}
+
+/**
+ * Counts an attempt that is about to begin, as one that its process did not survive; committed before the handler is
+ * called. Answers how many there are now, or null where `limit` is reached already (null: there is none).
+ */
+export async function startAttempt(
+  tx: Tx,
+  tables: Tables,
+  group: string,
+  id: Pick<MessageId, 'source' | 'id'>,
+  limit: number | null,
+): Promise<number | null> {
+  const { rows } = await tx.query<{ attempts: number }>(
+    `INSERT INTO ${tables.attempt} AS earlier (consumer, source, message_id, error, history)
+     VALUES ($1::text, $2::text, $3::text, $4::text::jsonb, jsonb_build_array(${historyEntry}))
+     ON CONFLICT (consumer, source, message_id) DO UPDATE
+     SET attempts = earlier.attempts + 1, last_failed_at = clock_timestamp(), error = excluded.error,
+       history = ${lastOfHistory} || excluded.history
+     WHERE $5::integer IS NULL OR earlier.attempts < $5::integer
+     RETURNING attempts`,
+    [group, id.source, id.id, JSON.stringify(storedErrorOf(consumerDied())), limit],
+  )
+  return rows[0]?.attempts ?? null
+}
+
+/** Takes a started attempt back that ended without being the message's fault. */
+export async function takeBackAttempt(
+  tx: Tx,
+  tables: Tables,
+  group: string,
+  id: Pick<MessageId, 'source' | 'id'>,
+): Promise<void> {
+  const which = 'consumer = $1::text AND source = $2::text AND message_id = $3::text'
+  const values = [group, id.source, id.id]
+  await tx.query(
+    `UPDATE ${tables.attempt} SET attempts = attempts - 1, history = history - (-1) WHERE ${which} AND attempts > 0`,
+    values,
+  )
+  await tx.query(`DELETE FROM ${tables.attempt} WHERE ${which} AND attempts = 0`, values)
+}
+
+export function consumerDied(): OnceboxError {
+  return new OnceboxError('CONSUMER_DIED', 'The process ended while the handler of this message ran', {
+    next: 'Look why (exit, memory, native code), mend the handler, then retry the dead letter.',
+  })
 }
 
 /** Failed attempts so far, by identity, for those messages that have any. */
@@ -66,7 +121,12 @@ export async function readAttempts(
 }
 
 /** Forgets the attempts of messages that are settled, in the transaction that settles them. */
-export async function forgetAttempts(tx: Tx, tables: Tables, group: string, ids: readonly MessageId[]): Promise<void> {
+export async function forgetAttempts(
+  tx: Tx,
+  tables: Tables,
+  group: string,
+  ids: readonly Pick<MessageId, 'source' | 'id'>[],
+): Promise<void> {
   await tx.query(
     `DELETE FROM ${tables.attempt} AS failed
      USING json_array_elements($2::text::json) AS pair
@@ -75,7 +135,7 @@ export async function forgetAttempts(tx: Tx, tables: Tables, group: string, ids:
   )
 }
 
-function pairs(ids: readonly MessageId[]): string {
+function pairs(ids: readonly Pick<MessageId, 'source' | 'id'>[]): string {
   return JSON.stringify(ids.map((id) => [id.source, id.id]))
 }
 

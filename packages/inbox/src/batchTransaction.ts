@@ -6,20 +6,22 @@ import type { Item } from './decode.js'
 import { insertIds } from './dedupe.js'
 import type { SpanCounts } from './events.js'
 import type { SpanTrace } from './failure.js'
-import { readGate, refusalError, refusalOf } from './floor.js'
+import { readGate } from './floor.js'
 import type { AnyHandler } from './handlers.js'
 import { finish, type NextOffset } from './offsets.js'
-import { type Runnable, runHandlers } from './runHandlers.js'
+import { type KeyPlace, lockParkedKeys, park } from './parking.js'
+import { runHandlers, type Skipped } from './runHandlers.js'
+import { type SortRules, sortOut } from './sortOut.js'
 
-export interface SpanWork<Trx> {
+export interface SpanWork<Trx> extends SortRules {
   readonly tables: Tables
   readonly group: string
   readonly handlers: ReadonlyMap<string, AnyHandler<Trx>>
-  readonly horizonMs: number
-  readonly futureMs: number
   readonly items: readonly Item[]
   /** Null on transports without offsets. */
   readonly next: NextOffset | null
+  /** True when the attempt that begins is among the counted ones already. */
+  readonly started: boolean
   readonly signal: AbortSignal
   readonly trace: SpanTrace
 }
@@ -28,11 +30,13 @@ export interface SpanWork<Trx> {
 export interface SpanResult {
   readonly counts: SpanCounts
   readonly letters: readonly DeadLetter[]
+  readonly skipped: readonly Skipped[]
+  readonly parked: readonly Item[]
 }
 
 /**
- * The statements and handlers of one transaction, in the order that makes effects happen once: ids, floor, handlers,
- * dead letters, next offset with the check for an aborted transaction. The caller commits.
+ * The statements and handlers of one transaction, in the order that makes effects happen once: ids, floor, parked keys,
+ * handlers, dead letters and parked messages, next offset with the check for an aborted transaction. The caller commits.
  */
 export async function runSpan<Trx>(scope: TransactionScope<Trx>, work: SpanWork<Trx>): Promise<SpanResult> {
   const { tx } = scope
@@ -42,42 +46,38 @@ export async function runSpan<Trx>(scope: TransactionScope<Trx>, work: SpanWork<
   const fresh = await insertIds(tx, tables, group, ids)
   const gate = await readGate(tx, tables, group)
   const attempts = gate.failing ? await readAttempts(tx, tables, group, ids) : new Map<string, number>()
+  const news = [...firsts.values()].filter(({ id }) => id.kind === 'none' || fresh.has(id.identity))
+  const waiting = gate.parking ? await lockParkedKeys(tx, tables, group, news) : new Set<KeyPlace>()
 
-  const runnables: Runnable[] = []
-  const letters: DeadLetter[] = []
-  for (const item of firsts.values()) {
-    if (item.id.kind !== 'none' && !fresh.has(item.id.identity)) continue
-    if (item.verdict.kind === 'dead') {
-      letters.push({ item, reason: item.verdict.reason, error: item.verdict.error })
-    } else if (item.verdict.kind === 'run') {
-      const refusal = refusalOf(item.id, gate, work)
-      if (refusal !== null) letters.push({ item, reason: refusal, error: refusalError(refusal) })
-      else {
-        const attempt = (attempts.get(item.id.identity) ?? 0) + 1
-        runnables.push({ item, message: item.verdict.message, attempt })
-      }
-    }
-  }
-  await runHandlers(scope, runnables, work)
+  const before = work.started ? 0 : 1
+  const sorted = sortOut(news, waiting, gate, work, ({ id }) => (attempts.get(id.identity) ?? 0) + before)
+  const { runnables, letters, parked } = sorted
+  const skippedNow = await runHandlers(scope, runnables, work)
 
   trace.stage = 'finish'
   if (letters.length > 0) await storeDeadLetters(tx, tables, group, letters)
+  if (sorted.heads.length > 0 || parked.length > 0) await park(tx, tables, group, sorted.heads, parked)
   if (attempts.size > 0) {
-    await forgetAttempts(
-      tx,
-      tables,
-      group,
-      ids.filter((id) => attempts.has(id.identity)),
-    )
+    const unsettled = new Set(parked.map(({ id }) => id.identity))
+    const settled = ids.filter(({ identity }) => attempts.has(identity) && !unsettled.has(identity))
+    await forgetAttempts(tx, tables, group, settled)
   }
   await finish(tx, tables, group, gate.transaction, work.next)
   signal.throwIfAborted()
   trace.stage = 'commit'
+  const skipped = [...sorted.skipped, ...skippedNow]
   const ignored = work.items.filter((item) => item.verdict.kind === 'ignore').length
-  const handled = runnables.length
-  const deadLettered = letters.length
-  const duplicates = work.items.length - ignored - handled - deadLettered
-  return { counts: { handled, duplicates, deadLettered, ignored }, letters }
+  const handled = runnables.length - skippedNow.length
+  const settled = handled + letters.length + skipped.length + parked.length
+  const counts: SpanCounts = {
+    handled,
+    duplicates: work.items.length - ignored - settled,
+    deadLettered: letters.length,
+    skipped: skipped.length,
+    parked: parked.length,
+    ignored,
+  }
+  return { counts, letters, skipped, parked }
 }
 
 /** The items that are to be settled, in order, each message once. */

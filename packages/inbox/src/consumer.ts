@@ -1,12 +1,14 @@
 import type { MessageContracts } from '@oncebox/core'
 import { tables as tablesOf } from '@oncebox/schema'
-import type { BatchHandler, Subscription, TopicPartition } from '@oncebox/transport'
+import type { Subscription } from '@oncebox/transport'
 import { fullSize } from './batchSize.js'
+import { Caution } from './caution.js'
 import { type Delivery, type DeliveryResult, deliverOne, recordOf } from './deliver.js'
 import { type ConsumerCounters, Counters } from './events.js'
 import { maintainInbox } from './maintenance.js'
-import { storedOffsets } from './offsets.js'
-import { type BatchParts, processBatch } from './processBatch.js'
+import { createPartitionHandler } from './partitionHandler.js'
+import type { BatchParts } from './processBatch.js'
+import { redrive } from './redrive.js'
 import { createReport } from './report.js'
 import { type ConsumerOptions, settingsOf } from './settings.js'
 import { checkStart } from './startChecks.js'
@@ -16,7 +18,9 @@ export type ConsumerState = 'idle' | 'starting' | 'running' | 'stopping' | 'stop
 interface Running {
   readonly subscription: Subscription
   readonly ending: AbortController
-  readonly maintenance: Promise<void>
+  /** Aborts when the stop deadline has passed. */
+  readonly lost: AbortController
+  readonly maintenance: Promise<unknown>
 }
 
 /** Receives messages of a group and makes their effects happen once in one database. */
@@ -67,34 +71,12 @@ export function createConsumer<const C extends MessageContracts, Trx>(
     tables,
     report,
     suspects: new Map(),
+    caution: new Caution(),
     stopping: () => state === 'stopping' || state === 'stopped',
     size: fullSize(settings.batchMessages),
     pauses: 0,
   }
-  /** Where partitions were told to go on, until their first batch has shown whether they did. */
-  const seeks = new Map<string, bigint>()
-
-  const handler: BatchHandler = {
-    async assigned(partitions) {
-      const offsets = await db.transaction(({ tx }) => storedOffsets(tx, tables, group, partitions))
-      for (const [partition, offset] of offsets) seeks.set(keyOf(partition), BigInt(offset))
-      return offsets
-    },
-    async batch(batch) {
-      counters.add('received', batch.records.length)
-      const seek = seeks.get(keyOf(batch))
-      const first = batch.records[0]?.offset ?? null
-      // The subscriber ignores offsets beyond the end, which are of an earlier topic of this name: ours begins anew.
-      const overwrite = seek !== undefined && first !== null && BigInt(first) < seek
-      const progress = await processBatch(parts, batch, overwrite)
-      if (progress.done > 0) seeks.delete(keyOf(batch))
-      return progress
-    },
-    async revoked(partitions) {
-      for (const partition of partitions) seeks.delete(keyOf(partition))
-      parts.suspects.clear()
-    },
-  }
+  const handler = createPartitionHandler(parts, counters)
 
   async function begin(): Promise<void> {
     state = 'starting'
@@ -106,7 +88,10 @@ export function createConsumer<const C extends MessageContracts, Trx>(
         handler,
       )
       const ending = new AbortController()
-      running = { subscription, ending, maintenance: maintainInbox(settings, report, ending.signal) }
+      const lost = new AbortController()
+      const redriven = redrive({ settings, tables, report, lost: lost.signal, most: 1 }, ending.signal)
+      const maintenance = Promise.all([maintainInbox(settings, report, ending.signal), redriven])
+      running = { subscription, ending, lost, maintenance }
     } catch (error) {
       state = 'idle'
       throw error
@@ -125,7 +110,7 @@ export function createConsumer<const C extends MessageContracts, Trx>(
     // What start() throws, it throws to the caller of start().
     await starting.catch(() => {})
     if (running === undefined) return stopping
-    const { subscription, ending, maintenance } = running
+    const { subscription, ending, lost, maintenance } = running
     running = undefined
     state = 'stopping'
     ending.abort()
@@ -136,6 +121,7 @@ export function createConsumer<const C extends MessageContracts, Trx>(
       .then(() => undefined)
       .finally(() => {
         waiting.abort()
+        lost.abort()
         state = 'stopped'
         logger.info({ group }, 'consumer stopped')
         onEvent({ type: 'stopped', group })
@@ -157,8 +143,4 @@ export function createConsumer<const C extends MessageContracts, Trx>(
     },
     counters: () => counters.snapshot(),
   }
-}
-
-function keyOf({ topic, topicId, partition }: TopicPartition): string {
-  return JSON.stringify([topic, topicId, partition])
 }

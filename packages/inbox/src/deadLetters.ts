@@ -2,13 +2,15 @@ import type { ErrorCode, Tx } from '@oncebox/core'
 import type { Tables } from '@oncebox/schema'
 import { storedErrorOf } from './attempts.js'
 import type { Item } from './decode.js'
-import { storable } from './messageId.js'
+import { envelopeColumns, envelopeOf } from './storedEnvelope.js'
 
 /** A message the consumer gives up on, and why. */
 export interface DeadLetter {
   readonly item: Item
   readonly reason: ErrorCode
   readonly error: unknown
+  /** Later messages of its key wait behind it. */
+  readonly parks: boolean
 }
 
 /**
@@ -25,7 +27,7 @@ export async function storeDeadLetters(
   await tx.query(
     `INSERT INTO ${tables.deadLetter} (
        consumer, source, message_id, topic, partition, record_offset, record_time, type, reason, content_type,
-       key, payload, headers, error, attempts, first_failed_at
+       key, payload, headers, error, attempts, first_failed_at, history, parks
      )
      SELECT $1::text, letter.source,
        CASE WHEN letter.placed AND EXISTS (
@@ -36,10 +38,9 @@ export async function storeDeadLetters(
        letter.topic, letter.partition, letter.record_offset, to_timestamp(letter.time_ms / 1000.0),
        letter.type, letter.reason, letter.content_type,
        decode(letter.key, 'base64'), decode(letter.payload, 'base64'), letter.headers, letter.error,
-       coalesce(failed.attempts, 0), failed.first_failed_at
+       coalesce(failed.attempts, 0), failed.first_failed_at, coalesce(failed.history, '[]'), letter.parks
      FROM json_to_recordset($2::text::json) AS letter (
-       source text, message_id text, placed boolean, topic text, partition integer, record_offset bigint,
-       time_ms bigint, type text, reason text, content_type text, key text, payload text, headers jsonb, error jsonb
+       ${envelopeColumns}, placed boolean, reason text, error jsonb, parks boolean
      )
      LEFT JOIN ${tables.attempt} AS failed
        ON failed.consumer = $1::text AND failed.source = letter.source AND failed.message_id = letter.message_id
@@ -49,31 +50,6 @@ export async function storeDeadLetters(
   )
 }
 
-function rowOf({ item, reason, error }: DeadLetter): object {
-  const { record, id } = item
-  return {
-    source: id.source,
-    message_id: id.id,
-    placed: id.kind === 'none',
-    topic: record.topic,
-    partition: record.partition,
-    record_offset: record.offset,
-    time_ms: storableTime(record.timestamp),
-    type: storable(item.type),
-    reason,
-    content_type: item.contentType === null ? null : storable(item.contentType),
-    key: base64(record.key),
-    payload: base64(record.value),
-    headers: record.headers.map(([name, value]) => [storable(name), base64(value)]),
-    error: storedErrorOf(error),
-  }
-}
-
-function base64(bytes: Uint8Array | null): string | null {
-  return bytes === null ? null : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')
-}
-
-/** A record's time may be any 64-bit number; timestamptz holds fewer. */
-function storableTime(ms: number): number {
-  return Number.isFinite(ms) && ms >= 0 && ms <= 8.64e15 ? Math.trunc(ms) : 0
+function rowOf({ item, reason, error, parks }: DeadLetter): object {
+  return { ...envelopeOf(item), placed: item.id.kind === 'none', reason, error: storedErrorOf(error), parks }
 }

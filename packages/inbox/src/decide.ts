@@ -1,6 +1,8 @@
 import { type BatchPlan, bisected, committed, heldAt, isolated, type Span } from './batchPlan.js'
 import { afterCommit, afterConflict, type BatchSize } from './batchSize.js'
 import type { Failure } from './failure.js'
+import type { HandlerOutcome } from './outcome.js'
+import type { PoisonPolicy } from './poison.js'
 
 /** Where a batch stands. */
 export interface BatchState {
@@ -18,6 +20,8 @@ export type Remedy =
   | { readonly kind: 'againLater' }
   /** Record a failed attempt of the message at `index`, then `afterCounted`. */
   | { readonly kind: 'count'; readonly index: number }
+  /** Do with the message at `index` what its handler decided. */
+  | { readonly kind: 'obey'; readonly index: number; readonly outcome: HandlerOutcome }
   /** Nothing is wrong with any message: give the batch back and wait. */
   | { readonly kind: 'pause' }
   /** Give the batch back: it is not ours any more. */
@@ -60,9 +64,10 @@ export function afterFailure(
     case 'suspects': {
       const [index] = failure.suspects
       if (failure.suspects.length === 1 && index !== undefined) {
+        const { outcome } = failure
         return {
           state: { ...state, plan: isolated(state.plan, index) },
-          remedy: { kind: 'count', index },
+          remedy: outcome === null ? { kind: 'count', index } : { kind: 'obey', index, outcome },
         }
       }
       return { state: { ...state, plan: bisected(state.plan, failure.suspects) }, remedy: { kind: 'again' } }
@@ -70,16 +75,36 @@ export function afterFailure(
   }
 }
 
-/**
- * After the attempt of the message at `index` was counted as its `attempts`th: given up (`bury`: the next span with it
- * stores it as a dead letter), or held until its pause is over. Pure.
- */
-export function afterCounted(
-  state: BatchState,
-  index: number,
-  attempts: number,
-  limit: number,
-): { readonly state: BatchState; readonly bury: boolean } {
-  if (attempts >= limit) return { state: { ...state, plan: isolated(state.plan, index) }, bury: true }
-  return { state: { ...state, plan: heldAt(state.plan, index) }, bury: false }
+/** What becomes of a message that cannot be handled now. */
+export type Fate =
+  /** A dead letter. */
+  | 'bury'
+  /** It and the later messages of its key wait in the database; the others go on. */
+  | 'aside'
+  /** It waits where it is, and its partition with it. */
+  | 'hold'
+
+export interface Standing {
+  readonly policy: PoisonPolicy
+  /** Failed attempts by now; 0 for one that its handler put off. */
+  readonly attempts: number
+  readonly limit: number
+  readonly keyed: boolean
+  /** Keys of the group that wait already because of a failure. */
+  readonly keysAside: number
+}
+
+/** When so many keys fail, it is not about a message: the partitions wait, instead of moving into the database. */
+export const mostKeysAside = 100
+
+/** Pure. */
+export function fateOf({ policy, attempts, limit, keyed, keysAside }: Standing): Fate {
+  if (policy === 'block') return 'hold'
+  if (attempts >= limit) return 'bury'
+  return policy === 'park' && keyed && keysAside < mostKeysAside ? 'aside' : 'hold'
+}
+
+/** The plan once the fate of the message at `index` is known: settled by a span of its own, or held. Pure. */
+export function afterFate(state: BatchState, index: number, fate: Fate): BatchState {
+  return { ...state, plan: fate === 'hold' ? heldAt(state.plan, index) : isolated(state.plan, index) }
 }

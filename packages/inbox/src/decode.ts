@@ -12,6 +12,7 @@ import {
 import type { MessageReference } from './events.js'
 import { anyType } from './handlers.js'
 import { type MessageId, messageIdOf } from './messageId.js'
+import { blocksPartition, type PoisonPolicies, policyOf } from './poison.js'
 import type { UnknownTypePolicy } from './settings.js'
 
 /** What is to be done with a record, as far as it can be told before the transaction. */
@@ -20,6 +21,10 @@ export type Verdict =
   | { readonly kind: 'dead'; readonly reason: ErrorCode; readonly error: unknown }
   | { readonly kind: 'ignore' }
   | { readonly kind: 'block'; readonly reason: ErrorCode }
+  /** Its handler said so, in a transaction that was rolled back. */
+  | { readonly kind: 'skip'; readonly reason: string }
+  /** It failed, and waits in the database with the later messages of its key; tried again in `dueInMs` milliseconds. */
+  | { readonly kind: 'aside'; readonly dueInMs: number }
 
 /** A record of a batch on its way through the inbox. */
 export interface Item {
@@ -36,6 +41,9 @@ export interface DecodeRules {
   readonly contracts: ReadonlyMap<string, MessageContract>
   readonly handlers: ReadonlyMap<string, unknown>
   readonly unknownType: UnknownTypePolicy
+  readonly poison: PoisonPolicies
+  /** True where something else than the id keeps the message from running twice. Default false. */
+  readonly withoutId?: boolean
 }
 
 /** Reads a record: envelope, identity, data checked by its contract. Never throws; what cannot be read is `dead`. */
@@ -43,10 +51,16 @@ export function decodeItem(record: WireRecord, index: number, rules: DecodeRules
   const envelope = decodeEnvelope(record)
   const id = messageIdOf(record, envelope.id, envelope.source)
   const { type, contentType } = envelope
-  const item = (verdict: Verdict): Item => ({ index, record, id, type, contentType, verdict })
+  const policy = policyOf(rules.poison, type)
+  const item = (told: Verdict): Item => {
+    const blocks = told.kind === 'dead' && blocksPartition(policy, told.reason)
+    const verdict: Verdict = blocks ? { kind: 'block', reason: told.reason } : told
+    return { index, record, id, type, contentType, verdict }
+  }
   if (type === '') return item(dead('MESSAGE_TYPE_MISSING', 'The record names no message type'))
   if (!rules.handlers.has(type) && !rules.handlers.has(anyType)) return item(unknown(rules.unknownType))
-  if (id.kind === 'none') return item(dead('MESSAGE_ID_MISSING', 'The record names no usable message id'))
+  if (id.kind === 'none' && rules.withoutId !== true)
+    return item(dead('MESSAGE_ID_MISSING', 'The record names no usable message id'))
   try {
     const decoded = decodePayload(record.value, contentType)
     const contract = rules.contracts.get(type)

@@ -12,8 +12,10 @@ import type { Tables } from '@oncebox/schema'
 import { runSpan } from './batchTransaction.js'
 import { decodeItem } from './decode.js'
 import { newTrace } from './failure.js'
-import { spanRules, swallowedError } from './processBatch.js'
+import { swallowedError } from './fate.js'
+import { outcomeOf } from './outcome.js'
 import type { Settings } from './settings.js'
+import { spanRules } from './trySpan.js'
 
 /** A message for `consumer.deliver`: a whole `Message` fits, and so does a type with data. */
 export type Delivery<C extends MessageContracts> = {
@@ -32,10 +34,14 @@ export type Delivery<C extends MessageContracts> = {
   }
 }[keyof C & string]
 
-/** What became of it. `reason` says why it is a dead letter, or what it waits for. */
+/**
+ * What became of it. `reason` says why it is a dead letter or was skipped, or what it waits for. `parked`: an earlier
+ * message of its key waits. An outcome that a handler throws, and `deadLetter` and `retryLater` in any case, roll a
+ * running consumer's transaction back; here they are thrown as they are.
+ */
 export type DeliveryResult =
-  | { readonly outcome: 'handled' | 'duplicate' | 'ignored' }
-  | { readonly outcome: 'deadLettered' | 'blocked'; readonly reason: string }
+  | { readonly outcome: 'handled' | 'duplicate' | 'ignored' | 'parked' }
+  | { readonly outcome: 'deadLettered' | 'blocked' | 'skipped'; readonly reason: string }
 
 /** Runs one record through the inbox on a transaction of the caller, who commits it or rolls it back. */
 export async function deliverOne<Trx>(
@@ -49,13 +55,16 @@ export async function deliverOne<Trx>(
   const trace = newTrace()
   const { signal } = new AbortController()
   try {
-    const work = { ...spanRules(settings), tables, items: [item], next: null, signal, trace }
-    const { counts, letters } = await runSpan(scope, work)
+    const work = { ...spanRules(settings), tables, items: [item], next: null, started: false, signal, trace }
+    const { counts, letters, skipped } = await runSpan(scope, work)
     if (letters[0] !== undefined) return { outcome: 'deadLettered', reason: letters[0].reason }
+    if (skipped[0] !== undefined) return { outcome: 'skipped', reason: skipped[0].reason }
+    if (counts.parked > 0) return { outcome: 'parked' }
     if (counts.handled > 0) return { outcome: 'handled' }
     return { outcome: counts.ignored > 0 ? 'ignored' : 'duplicate' }
   } catch (error) {
-    const swallowed = trace.stage === 'finish' && !isOnceboxError(error) && trace.ran.length > 0
+    const ours = isOnceboxError(error) || outcomeOf(error) !== null
+    const swallowed = trace.stage === 'finish' && !ours && trace.ran.length > 0
     throw swallowed ? swallowedError(item.type, error) : error
   }
 }

@@ -16,6 +16,16 @@ export type ConsumerEvent =
   /** An attempt failed and was counted. */
   | ({ readonly type: 'attemptFailed'; readonly attempts: number; readonly error: unknown } & MessageReference)
   | ({ readonly type: 'deadLettered'; readonly reason: string } & MessageReference)
+  /** A handler decided that there is nothing to do; `reason` is its own. */
+  | ({ readonly type: 'skipped'; readonly reason: string } & MessageReference)
+  /** A message waits beside the stream, because it failed or because one of its key before it waits. */
+  | ({ readonly type: 'parked' } & MessageReference)
+  /** A handler put a message off. */
+  | ({ readonly type: 'putOff'; readonly retryAfterMs: number } & MessageReference)
+  /** A message that waited, or a dead letter that an operator retried, has been handled. */
+  | ({ readonly type: 'redriven' } & MessageReference)
+  /** The consumer before this one ended without giving the partition back: the first messages run one by one. */
+  | { readonly type: 'careful'; readonly topic: string; readonly partition: number }
   /** A batch met a serialization failure or a deadlock; it goes on in transactions of `batchMessages`. */
   | { readonly type: 'conflict'; readonly topic: string; readonly partition: number; readonly batchMessages: number }
   /** The database was away, or a statement of the inbox itself failed: tried again after `retryAfterMs`, uncounted. */
@@ -31,6 +41,10 @@ export interface SpanCounts {
   /** Messages skipped because their id was handled before, or stood earlier in the same batch. */
   readonly duplicates: number
   readonly deadLettered: number
+  /** Messages whose handler decided that there is nothing to do. */
+  readonly skipped: number
+  /** Messages that wait beside the stream: they failed, or one of their key before them waits. */
+  readonly parked: number
   /** Messages of a type without a handler. */
   readonly ignored: number
 }
@@ -44,9 +58,13 @@ export interface ConsumerCounters extends SpanCounts {
   readonly failedAttempts: number
   /** Transactions lost to serialization failures and deadlocks. */
   readonly conflicts: number
+  /** Parked messages and retried dead letters that were handled. */
+  readonly redriven: number
   /** Pauses because the database was away. */
   readonly pauses: number
 }
+
+const spanCounts = ['handled', 'duplicates', 'deadLettered', 'skipped', 'parked', 'ignored'] as const
 
 /** Sums up what a consumer did since it was created. */
 export class Counters {
@@ -55,6 +73,9 @@ export class Counters {
     handled: 0,
     duplicates: 0,
     deadLettered: 0,
+    skipped: 0,
+    parked: 0,
+    redriven: 0,
     ignored: 0,
     transactions: 0,
     failedAttempts: 0,
@@ -68,7 +89,7 @@ export class Counters {
 
   committed(counts: SpanCounts): void {
     this.add('transactions')
-    for (const name of ['handled', 'duplicates', 'deadLettered', 'ignored'] as const) this.add(name, counts[name])
+    for (const name of spanCounts) this.add(name, counts[name])
   }
 
   snapshot(): ConsumerCounters {

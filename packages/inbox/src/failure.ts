@@ -1,4 +1,5 @@
 import { classifyTransactionError, isOnceboxError } from '@oncebox/core'
+import { type HandlerOutcome, outcomeOf } from './outcome.js'
 
 /** How far a transaction got, kept while it runs: after a failure it tells whose it may be. */
 export interface SpanTrace {
@@ -24,25 +25,29 @@ export type Failure =
   | { readonly kind: 'conflict'; readonly ran: readonly number[]; readonly error: unknown }
   /** A statement of the inbox itself failed: no message is at fault. */
   | { readonly kind: 'inbox'; readonly error: unknown }
-  /** One of `suspects` (ascending, never empty) is at fault. `swallowed`: it hid the SQL error from us. */
+  /**
+   * One of `suspects` (ascending, never empty) is at fault. `swallowed`: it hid the SQL error from us. `outcome`: it was
+   * no error, a handler decided so.
+   */
   | {
       readonly kind: 'suspects'
       readonly suspects: readonly number[]
       readonly swallowed: boolean
+      readonly outcome: HandlerOutcome | null
       readonly error: unknown
     }
 
 /** Tells what a transaction's error means and which records can have caused it. Pure. */
 export function failureOf(error: unknown, trace: SpanTrace, signalAborted: boolean): Failure {
   if (signalAborted) return { kind: 'abandoned' }
-  const meaning = classifyTransactionError(error)
+  const meaning = outcomeOf(error) === null ? classifyTransactionError(error) : 'other'
   if (meaning === 'unavailable') return { kind: 'unavailable', error }
   if (meaning === 'conflict') return { kind: 'conflict', ran: trace.ran, error }
   // An earlier handler caught an SQL error, and this statement only finds the transaction aborted.
   const swallowed = meaning === 'aborted' || (trace.stage === 'finish' && isOnceboxError(error, 'TRANSACTION_ENDED'))
   const suspects = suspectsOf(trace, swallowed)
   if (suspects.length === 0) return { kind: 'inbox', error }
-  return { kind: 'suspects', suspects, swallowed, error }
+  return { kind: 'suspects', suspects, swallowed, outcome: swallowed ? null : outcomeOf(error), error }
 }
 
 function suspectsOf(trace: SpanTrace, swallowed: boolean): readonly number[] {

@@ -12,6 +12,8 @@ export interface Gate {
   readonly transaction: string
   /** True when any message of the group has failed attempts. */
   readonly failing: boolean
+  /** True when keys of the group wait behind a message that cannot be handled. */
+  readonly parking: boolean
 }
 
 /**
@@ -19,21 +21,31 @@ export interface Gate {
  * then on cannot be followed by the leaf's truncation while this transaction lasts, and one that was raised before is seen.
  */
 export async function readGate(tx: Tx, tables: Tables, group: string): Promise<Gate> {
-  const { rows } = await tx.query<{ floor: string; now: string; transaction: string; failing: boolean }>(
+  const { rows } = await tx.query<Row>(
     `SELECT last_value::text AS floor,
        (extract(epoch FROM clock_timestamp()) * 1000)::bigint::text AS now,
        pg_current_xact_id()::text AS transaction,
-       EXISTS (SELECT FROM ${tables.attempt} WHERE consumer = $1::text) AS failing
+       EXISTS (SELECT FROM ${tables.attempt} WHERE consumer = $1::text) AS failing,
+       EXISTS (SELECT FROM ${tables.parkedKey} WHERE consumer = $1::text) AS parking
      FROM ${tables.inboxFloor}`,
     [group],
   )
-  const row = rows[0] as { floor: string; now: string; transaction: string; failing: boolean }
+  const row = rows[0] as Row
   return {
     floorMs: Number(row.floor),
     nowMs: Number(row.now),
     transaction: row.transaction,
     failing: row.failing,
+    parking: row.parking,
   }
+}
+
+interface Row {
+  readonly floor: string
+  readonly now: string
+  readonly transaction: string
+  readonly failing: boolean
+  readonly parking: boolean
 }
 
 export type Refusal = 'MESSAGE_PAST_HORIZON' | 'MESSAGE_FROM_FUTURE'

@@ -1,7 +1,7 @@
 import { isOnceboxError, type Logger, sqlState } from '@oncebox/core'
-import type { DeadLetter } from './deadLetters.js'
+import type { SpanResult } from './batchTransaction.js'
 import { type Item, referenceOf } from './decode.js'
-import type { ConsumerEvent, Counters, SpanCounts } from './events.js'
+import type { ConsumerEvent, Counters } from './events.js'
 
 interface Place {
   readonly topic: string
@@ -10,7 +10,13 @@ interface Place {
 
 /** Counts, logs and tells what happens in a consumer: one place, so that the three agree. */
 export interface Report {
-  committed(place: Place, counts: SpanCounts, letters: readonly DeadLetter[]): void
+  committed(place: Place, result: SpanResult): void
+  redriven(item: Item): void
+  buried(item: Item, reason: string, error: unknown): void
+  putOff(item: Item, retryAfterMs: number): void
+  careful(place: Place): void
+  redriveFailed(error: unknown): void
+  marksFailed(error: unknown): void
   attemptFailed(item: Item, attempts: number, error: unknown): void
   conflict(place: Place, batchMessages: number): void
   paused(place: Place, retryAfterMs: number, error: unknown, ownFault: boolean): void
@@ -25,14 +31,47 @@ export function createReport(
   onEvent: (event: ConsumerEvent) => void,
   counters: Counters,
 ): Report {
+  function dead(item: Item, reason: string, error: unknown): void {
+    logger.error({ group, ...referenceOf(item), reason, error: errorTag(error) }, 'message put to the dead letters')
+    onEvent({ type: 'deadLettered', reason, ...referenceOf(item) })
+  }
+
   return {
-    committed(place, counts, letters) {
+    committed(place, { counts, letters, skipped, parked }) {
       counters.committed(counts)
       onEvent({ type: 'committed', topic: place.topic, partition: place.partition, ...counts })
-      for (const { item, reason, error } of letters) {
-        logger.error({ group, ...referenceOf(item), reason, error: errorTag(error) }, 'message put to the dead letters')
-        onEvent({ type: 'deadLettered', reason, ...referenceOf(item) })
-      }
+      for (const { item, reason, error } of letters) dead(item, reason, error)
+      for (const { item, reason } of skipped) onEvent({ type: 'skipped', reason, ...referenceOf(item) })
+      for (const item of parked) onEvent({ type: 'parked', ...referenceOf(item) })
+    },
+    redriven(item) {
+      counters.add('redriven')
+      logger.info({ group, ...referenceOf(item) }, 'message that had failed or waited was handled')
+      onEvent({ type: 'redriven', ...referenceOf(item) })
+    },
+    buried(item, reason, error) {
+      counters.add('deadLettered')
+      dead(item, reason, error)
+    },
+    putOff(item, retryAfterMs) {
+      logger.debug({ group, ...referenceOf(item), retryAfterMs }, 'a handler put its message off')
+      onEvent({ type: 'putOff', retryAfterMs, ...referenceOf(item) })
+    },
+    careful({ topic, partition }) {
+      logger.warn(
+        { group, topic, partition },
+        'the last consumer of this partition ended in the middle: going one by one',
+      )
+      onEvent({ type: 'careful', topic, partition })
+    },
+    marksFailed(error) {
+      logger.warn(
+        { group, error: errorTag(error) },
+        'a partition stays marked as held: whoever has it next goes one by one',
+      )
+    },
+    redriveFailed(error) {
+      logger.warn({ group, error: errorTag(error) }, 'looking for parked messages failed, trying again')
     },
     attemptFailed(item, attempts, error) {
       counters.add('failedAttempts')

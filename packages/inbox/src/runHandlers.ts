@@ -2,6 +2,7 @@ import type { Message, TransactionScope } from '@oncebox/core'
 import type { Item } from './decode.js'
 import type { SpanTrace } from './failure.js'
 import { type AnyHandler, anyType, type BatchOf } from './handlers.js'
+import { outcomeOf } from './outcome.js'
 
 /** A message that is new and may run. */
 export interface Runnable {
@@ -9,6 +10,12 @@ export interface Runnable {
   readonly message: Message
   /** 1-based. */
   readonly attempt: number
+}
+
+/** A message that its handler decided to skip. */
+export interface Skipped {
+  readonly item: Item
+  readonly reason: string
 }
 
 export interface HandlerCalls<Trx> {
@@ -20,16 +27,23 @@ export interface HandlerCalls<Trx> {
 /**
  * Calls the handlers in the records' order on one transaction: one call a message, or one for neighbours of a type with
  * a batch handler. Stops as soon as the signal aborts; a handler that runs is waited for, because its statements
- * could otherwise run outside the transaction.
+ * could otherwise run outside the transaction. Answers what was skipped; any other outcome is thrown.
  */
 export async function runHandlers<Trx>(
   scope: TransactionScope<Trx>,
   runnables: readonly Runnable[],
   calls: HandlerCalls<Trx>,
-): Promise<void> {
+): Promise<readonly Skipped[]> {
   const { handlers, signal, trace } = calls
   const { trx, tx } = scope
+  const skipped: Skipped[] = []
   let next = 0
+  const obey = (answer: unknown, run: readonly Runnable[]) => {
+    const outcome = outcomeOf(answer)
+    if (outcome === null) return
+    if (outcome.kind !== 'skip') throw outcome
+    for (const { item } of run) skipped.push({ item, reason: outcome.message })
+  }
   while (next < runnables.length) {
     signal.throwIfAborted()
     const first = runnables[next] as Runnable
@@ -39,19 +53,21 @@ export async function runHandlers<Trx>(
       trace.current = [first.item.index]
       trace.ran.push(first.item.index)
       next++
-      await handler(first.message, { trx, tx, signal, attempt: first.attempt })
+      obey(await handler(first.message, { trx, tx, signal, attempt: first.attempt }), [first])
     } else {
       const run = neighboursOfType(runnables, next)
       trace.stage = 'batch'
       trace.current = run.map(({ item }) => item.index)
       trace.ran.push(...trace.current)
       next += run.length
-      await (handler as BatchOf<unknown, Trx>).handle(
+      const answer = await (handler as BatchOf<unknown, Trx>).handle(
         run.map(({ message }) => message),
         { trx, tx, signal },
       )
+      obey(answer, run)
     }
   }
+  return skipped
 }
 
 function neighboursOfType(runnables: readonly Runnable[], from: number): readonly Runnable[] {

@@ -13,6 +13,7 @@ import type { Subscriber } from '@oncebox/transport'
 import type { Backoff } from './backoff.js'
 import type { ConsumerEvent } from './events.js'
 import { type AnyHandler, anyType, type Handlers } from './handlers.js'
+import type { PoisonPolicies, PoisonPolicy } from './poison.js'
 
 /** What becomes of a type without a handler: acked and counted, put to the dead letters, or waited for. */
 export type UnknownTypePolicy = 'ignore' | 'deadLetter' | 'block'
@@ -36,12 +37,19 @@ export interface ConsumerOptions<C extends MessageContracts, Trx> {
   readonly batchBytes?: number
   /** How often a message is tried before it goes to the dead letters. Default 8. */
   readonly attempts?: number
+  /**
+   * What becomes of a message that keeps failing, and of those behind it: for all types, or by type with `'*'` for the
+   * others. Default `park`.
+   */
+  readonly poison?: PoisonPolicy | ({ readonly [T in keyof C]?: PoisonPolicy } & { readonly [anyType]?: PoisonPolicy })
   /** Pause after a failed attempt, doubling from `minMs` to `maxMs`, with jitter. Default 200 ms to 60 s. */
   readonly backoff?: Partial<Backoff>
   /** For how long an id is remembered, in milliseconds; older messages are refused. Default 7 days, at most about 10. */
   readonly horizonMs?: number
   /** How far ahead of the database's clock an id may lie, in milliseconds. Default 10 minutes. */
   readonly futureMs?: number
+  /** Pause between looks for parked messages and dead letters that are to be tried again, in milliseconds. Default 1,000. */
+  readonly redrivePollMs?: number
   /** Start although a topic keeps records longer than the horizon: those past it go to the dead letters. Default false. */
   readonly allowLongerRetention?: boolean
   /** Default `ignore`. */
@@ -66,7 +74,9 @@ export interface Settings<Trx> {
   readonly batchMessages: number
   readonly batchBytes: number
   readonly attempts: number
+  readonly poison: PoisonPolicies
   readonly backoff: Backoff
+  readonly redrivePollMs: number
   readonly horizonMs: number
   readonly futureMs: number
   readonly allowLongerRetention: boolean
@@ -105,6 +115,8 @@ export function settingsOf<C extends MessageContracts, Trx>(options: ConsumerOpt
     batchMessages: positive('batchMessages', options.batchMessages ?? 500),
     batchBytes: positive('batchBytes', options.batchBytes ?? 4 << 20),
     attempts: positive('attempts', options.attempts ?? 8),
+    poison: policiesOf(options.poison ?? 'park', contracts),
+    redrivePollMs: positive('redrivePollMs', options.redrivePollMs ?? 1_000),
     backoff: {
       minMs: positive('backoff.minMs', options.backoff?.minMs ?? 200),
       maxMs: positive('backoff.maxMs', options.backoff?.maxMs ?? 60_000),
@@ -124,6 +136,18 @@ export function settingsOf<C extends MessageContracts, Trx>(options: ConsumerOpt
     throw invalid(`horizonMs and futureMs span more than the ${inboxRing.slots - 2} days the inbox can remember`)
   }
   return settings
+}
+
+const policies: readonly unknown[] = ['park', 'skip', 'block'] satisfies PoisonPolicy[]
+
+function policiesOf(poison: unknown, contracts: ReadonlyMap<string, unknown>): PoisonPolicies {
+  const byType = typeof poison === 'object' && poison !== null ? Object.entries(poison) : [[anyType, poison] as const]
+  for (const [type, policy] of byType) {
+    if (!policies.includes(policy)) throw invalid("poison is neither 'park' nor 'skip' nor 'block'")
+    if (type !== anyType && !contracts.has(type))
+      throw invalid(`There is a poison policy for ${JSON.stringify(type)} and no contract`)
+  }
+  return new Map(byType as [string, PoisonPolicy][])
 }
 
 function positive(name: string, value: number): number {

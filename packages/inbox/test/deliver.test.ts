@@ -75,6 +75,7 @@ describe('consumer.deliver, for users’ tests', () => {
       group: 'bank',
       messages,
       backoff: { minMs: 1, maxMs: 1 },
+      poison: 'skip',
       handlers: {
         deposited: async ({ id, data }, { trx, tx }) => {
           await trx

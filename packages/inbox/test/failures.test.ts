@@ -15,7 +15,8 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
   }
 
   function running(it: Bench, overrides: Parameters<Bench['consumer']>[0] = {}) {
-    const consumer = it.consumer(overrides)
+    // The partition waits for a message that fails; what parks its key instead is in park.test.ts.
+    const consumer = it.consumer({ poison: 'skip', ...overrides })
     stops.push(() => consumer.stop())
     return consumer
   }
@@ -279,7 +280,7 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
     expect(consumer.counters()).toMatchObject({ failedAttempts: 2, pauses: 2 })
   })
 
-  test('G4: while a message is tried again, nothing behind it in its partition goes ahead', async () => {
+  test('G4: while a message is tried again, with policy skip nothing behind it in its partition goes ahead', async () => {
     const it = await open()
     const two = await bench(it.database, { partitions: 2 })
     let failures = 5

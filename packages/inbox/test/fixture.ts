@@ -39,6 +39,12 @@ export const deposit = (account: string, amount = 1): Sending => ({
   data: { account, amount },
 })
 
+/** One whose id is no UUID. */
+export const foreignDeposit = (account: string, number: number): Sending => ({
+  ...deposit(account, number),
+  id: `invoice-${number}`,
+})
+
 /** Business tables: one row an effect, with nothing unique that could hide a double one. */
 const businessTables = `
   CREATE TABLE effect (number bigserial, message_id text, account text, amount numeric, attempt integer);
@@ -69,6 +75,8 @@ export interface Bench {
   deadLetters(): Promise<{ message_id: string; reason: string; attempts: number; payload: Buffer | null }[]>
   /** Waits until the group has acked everything that was sent to the partition. */
   drained(group?: string, partition?: number): Promise<void>
+  /** Waits until no key of the group waits, except behind a dead letter. */
+  settled(group?: string): Promise<void>
   storedOffset(group?: string): Promise<string | undefined>
 }
 
@@ -114,6 +122,18 @@ export async function bench(database: TestDatabase, options: MemoryTransportOpti
           return transport.committed(group, topic, partition) === end
         },
         { what: `group ${group} to have acked everything` },
+      ).then(() => undefined),
+    settled: (group = 'bank') =>
+      until(
+        async () => {
+          const { rows } = await pool.query(
+            `SELECT (SELECT count(*) FROM oncebox.parked_key WHERE consumer = $1 AND due_at IS NOT NULL)
+               + (SELECT count(*) FROM oncebox.dead_letter WHERE consumer = $1 AND retry_at IS NOT NULL) AS due`,
+            [group],
+          )
+          return rows[0].due === '0'
+        },
+        { what: `group ${group} to have settled what waits`, deadlineMs: 40_000 },
       ).then(() => undefined),
     async storedOffset(group = 'bank') {
       const { rows } = await pool.query('SELECT next_offset FROM oncebox.consumer_offset WHERE consumer = $1', [group])

@@ -12,7 +12,7 @@ import { businessDatabase, depositInto } from './fixture.js'
 const skip = await kafkaMissing()
 // A broker of our own lets sessions end sooner than others do.
 const sessionTimeoutMs = process.env.KAFKA_BROKERS ? 6000 : 1500
-const childScript = new URL('./crashingConsumer.mjs', import.meta.url).pathname
+const childScript = (name: string) => new URL(`./${name}`, import.meta.url).pathname
 const contracts = (topic: string) =>
   defineMessages({ deposited: { topic, schema: z.object({ account: z.string(), amount: z.number() }) } })
 type Contracts = ReturnType<typeof contracts>
@@ -35,13 +35,13 @@ describe.skipIf(skip)('on a real Kafka', () => {
     database = undefined
   })
 
-  /** A topic with a partition, an own group, and a database. */
-  async function open() {
+  /** A topic, with a partition unless told otherwise, an own group, and a database. */
+  async function open(partitions = 1) {
     database = await businessDatabase()
     const { url, pool } = database
     const topic = uniqueName('accounts')
     const group = uniqueName('bank')
-    await transport.createTopic(topic, 1)
+    await transport.createTopic(topic, partitions)
     return {
       url,
       pool,
@@ -49,12 +49,14 @@ describe.skipIf(skip)('on a real Kafka', () => {
       group,
       async send(count: number): Promise<string[]> {
         const ids = Array.from({ length: count }, () => localIds.next())
-        const outcomes = await transport.publish(ids.map((id) => recordOf(topic, id)))
+        const outcomes = await transport.publish(ids.map((id, index) => recordOf(topic, id, index % partitions)))
         expect(outcomes.every((outcome) => outcome.status === 'acked')).toBe(true)
         return ids
       },
       effects: async () =>
         (await pool.query('SELECT message_id FROM effect ORDER BY number')).rows.map((row) => row.message_id as string),
+      deadLetters: async () =>
+        (await pool.query('SELECT message_id, reason, attempts FROM oncebox.dead_letter')).rows as unknown[],
       consumer(overrides: Partial<ConsumerOptions<Contracts, ClientBase>> = {}) {
         const subscriber = kafkajs({ brokers, sessionTimeoutMs })
         const consumer = createConsumer({
@@ -85,7 +87,7 @@ describe.skipIf(skip)('on a real Kafka', () => {
       const sent = await it.send(20)
       const { url, topic, group } = it
       const settings = { url, brokers, sessionTimeoutMs, topic, group, crashAt, afterMessages: 13 }
-      const child = spawnNode(childScript, [JSON.stringify(settings)])
+      const child = spawnNode(childScript('crashingConsumer.mjs'), [JSON.stringify(settings)])
       closes.push(() => child.kill('SIGKILL'))
       await child.waitForLine((line) => line === 'crashing', { what: 'the crash' })
       expect(await child.ended).toMatchObject({ signal: 'SIGKILL' })
@@ -99,6 +101,48 @@ describe.skipIf(skip)('on a real Kafka', () => {
       expect(await it.effects()).toEqual(sent)
     },
     60_000,
+  )
+
+  test.each([
+    ['process.exit()', 'exit', 1],
+    ['SIGKILL, with two consumers', 'kill', 2],
+  ] as const)(
+    'a message whose handler ends the process (%s) is dead-lettered after its attempts; all others are handled',
+    async (_, how, consumers) => {
+      const it = await open(consumers)
+      const sent = await it.send(24)
+      const fatalId = sent[11] as string
+      const { url, topic, group } = it
+      const settings = { url, brokers, sessionTimeoutMs, topic, group, fatalId, how, attempts: 2 }
+      let deaths = 0
+      let ended = false
+      // As a supervisor would: whoever ends is started again.
+      const supervise = async () => {
+        while (!ended) {
+          const child = spawnNode(childScript('fatalConsumer.mjs'), [JSON.stringify(settings)])
+          closes.push(() => child.kill('SIGKILL'))
+          await child.ended
+          if (!ended) deaths++
+        }
+      }
+      const supervised = Array.from({ length: consumers }, supervise)
+      closes.push(async () => {
+        ended = true
+      })
+      await until(async () => (await it.effects()).length === 23 && (await it.deadLetters()).length === 1, {
+        what: 'all but the fatal message',
+        deadlineMs: 80_000,
+      })
+      expect((await it.effects()).sort()).toEqual(sent.filter((id) => id !== fatalId))
+      expect(await it.deadLetters()).toEqual([{ message_id: fatalId, reason: 'CONSUMER_DIED', attempts: 2 }])
+      // The first death comes without a warning; those after it are counted, two for each message that is in hand.
+      expect(deaths).toBeGreaterThanOrEqual(3)
+      expect(deaths).toBeLessThanOrEqual(2 + 2 * consumers)
+      ended = true
+      for (const close of closes.splice(0).reverse()) await close()
+      await Promise.all(supervised)
+    },
+    120_000,
   )
 
   test('G3: a rebalance in the middle of a batch runs nothing twice', async () => {
@@ -163,7 +207,7 @@ describe.skipIf(skip)('on a real Kafka', () => {
   }, 60_000)
 })
 
-function recordOf(topic: string, id: string) {
+function recordOf(topic: string, id: string, partition: number) {
   const payload = encodePayload({ account: 'a', amount: 1 })
   const headers = encodeHeaders({
     position: '1',
@@ -177,5 +221,5 @@ function recordOf(topic: string, id: string) {
     contentType: payload.contentType,
     createdAt: new Date().toISOString(),
   })
-  return { topic, partition: 0, key: Buffer.from('a'), value: payload.bytes, headers }
+  return { topic, partition, key: Buffer.from(id), value: payload.bytes, headers }
 }

@@ -174,6 +174,7 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
     let failures = 2
     await it.send([deposit('a'), deposit('b')])
     await running(it, {
+      poison: 'skip',
       handlers: {
         deposited: async (message, context) => {
           await depositInto(message, context)

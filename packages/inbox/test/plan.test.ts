@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { backoffMs } from '../dist/backoff.js'
 import { heldAt, isolated, nextSpan, planOf } from '../dist/batchPlan.js'
 import { afterCommit, afterConflict, type BatchSize, fullSize } from '../dist/batchSize.js'
-import { afterCounted, afterFailure, afterSpanCommitted, type BatchState } from '../dist/decide.js'
+import { afterFailure, afterFate, afterSpanCommitted, type BatchState, fateOf, mostKeysAside } from '../dist/decide.js'
 import type { Failure } from '../dist/failure.js'
 
 /** Drives the decisions over a batch in which the records in `bad` always fail, as the loop does. */
@@ -41,7 +41,7 @@ function drive(options: {
         continue
       }
       const suspects = known ? [culprit] : runs
-      const failure: Failure = { kind: 'suspects', suspects, swallowed: false, error: null }
+      const failure: Failure = { kind: 'suspects', suspects, swallowed: false, outcome: null, error: null }
       const next = afterFailure(state, span, failure)
       state = next.state
       if (next.remedy.kind === 'count') {
@@ -49,9 +49,9 @@ function drive(options: {
         expect(index).toBe(culprit)
         const count = (counts.get(index + start) ?? 0) + 1
         counts.set(index + start, count)
-        const counted = afterCounted(state, index, count, attempts)
-        state = counted.state
-        if (counted.bury) buried.add(index + start)
+        const fate = fateOf({ policy: 'skip', attempts: count, limit: attempts, keyed: true, keysAside: 0 })
+        state = afterFate(state, index, fate)
+        if (fate === 'bury') buried.add(index + start)
       } else expect(next.remedy.kind).toBe('again')
     }
     from = start + state.plan.done
@@ -129,6 +129,17 @@ describe('the decisions about a failed transaction', () => {
       expect(next.remedy.kind).toBe('againLater')
     }
   })
+})
+
+test('what becomes of a failed message: by policy, attempts, key, and how many keys fail already', () => {
+  const standing = { policy: 'park', attempts: 1, limit: 3, keyed: true, keysAside: 0 } as const
+  expect(fateOf(standing)).toBe('aside')
+  expect(fateOf({ ...standing, attempts: 3 })).toBe('bury')
+  expect(fateOf({ ...standing, keyed: false })).toBe('hold')
+  expect(fateOf({ ...standing, keysAside: mostKeysAside })).toBe('hold')
+  expect(fateOf({ ...standing, policy: 'skip' })).toBe('hold')
+  expect(fateOf({ ...standing, policy: 'skip', attempts: 3 })).toBe('bury')
+  expect(fateOf({ ...standing, policy: 'block', attempts: 300 })).toBe('hold')
 })
 
 describe('the size of a transaction', () => {

@@ -146,7 +146,7 @@ function deadLetterProblems({ schema, consumers }: Findings): Problem[] {
       return {
         code: 'DEAD_LETTERS',
         what: `Group ${JSON.stringify(group)} gave up on ${counted(deadLetters, 'message')} of ${topics.map((topic) => JSON.stringify(topic)).join(', ')}.`,
-        next: `Read why: select number, topic, message_id, reason, error from ${tables(schema).deadLetter} order by number.`,
+        next: `Read why with "oncebox dead list${schema === 'oncebox' ? '' : ' --schema …'}" and "oncebox dead show NUMBER"; then retry or discard them.`,
       }
     })
 }

@@ -21,6 +21,10 @@ export interface Tables {
   readonly attempt: string
   readonly deadLetter: string
   readonly businessKey: string
+  readonly parkedKey: string
+  readonly parkedDelivery: string
+  readonly deadLetterAction: string
+  readonly heldPartition: string
   /** Sequence: the active slot of the outbox ring. */
   readonly outboxSlot: string
   /** Sequence: ids whose milliseconds lie below are refused. */
@@ -58,6 +62,10 @@ export function tables(schema: string = defaultSchema): Tables {
     attempt: of('attempt'),
     deadLetter: of('dead_letter'),
     businessKey: of('business_key'),
+    parkedKey: of('parked_key'),
+    parkedDelivery: of('parked_delivery'),
+    deadLetterAction: of('dead_letter_action'),
+    heldPartition: of('held_partition'),
     outboxSlot: of('outbox_slot'),
     inboxFloor: of('inbox_floor'),
     idSegment: of('id_segment'),

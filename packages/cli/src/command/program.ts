@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import type { CommonFlags } from '../flags/commonFlags.js'
+import { addDead } from './deadVerb.js'
 import { exitCode } from './exitCode.js'
 import { createRedactor } from './redaction.js'
 import { runVerb, type Verb } from './runVerb.js'
@@ -40,6 +41,7 @@ function createProgram(run: RunVerb): Command {
   addRelay(program, run)
   addStatus(program, run)
   addTail(program, run)
+  addDead(program, run)
   addDemo(program, run)
   return program
 }

@@ -1,0 +1,69 @@
+import type { Tx } from '@oncebox/core'
+import type { Tables } from '@oncebox/schema'
+import type { TopicPartition } from '@oncebox/transport'
+
+/**
+ * Marks partitions as held by `holder` (a UUID of this consumer) and answers those on which a mark of somebody else
+ * stands: a consumer that had them did not give them back, so it may have been ended by a message of theirs.
+ */
+export async function holdPartitions(
+  tx: Tx,
+  tables: Tables,
+  group: string,
+  holder: string,
+  partitions: readonly TopicPartition[],
+): Promise<readonly TopicPartition[]> {
+  const wanted = jsonOf(partitions)
+  await tx.query(
+    `INSERT INTO ${tables.heldPartition} (consumer, holder, topic, topic_id, partition)
+     SELECT $1::text, $2::text::uuid, wanted ->> 0, wanted ->> 1, (wanted ->> 2)::integer
+     FROM json_array_elements($3::text::json) AS wanted
+     ON CONFLICT DO NOTHING`,
+    [group, holder, wanted],
+  )
+  const { rows } = await tx.query<{ place: number }>(
+    `SELECT DISTINCT (place - 1)::integer AS place
+     FROM json_array_elements($3::text::json) WITH ORDINALITY AS listed (wanted, place)
+     JOIN ${tables.heldPartition} AS held
+       ON held.consumer = $1::text AND held.holder <> $2::text::uuid AND held.topic = wanted ->> 0
+       AND held.topic_id = wanted ->> 1 AND held.partition = (wanted ->> 2)::integer`,
+    [group, holder, wanted],
+  )
+  return rows.map(({ place }) => partitions[place] as TopicPartition)
+}
+
+/** Takes the holder's own marks away: it gives the partitions back in good order. */
+export async function releasePartitions(
+  tx: Tx,
+  tables: Tables,
+  group: string,
+  holder: string,
+  partitions: readonly TopicPartition[],
+): Promise<void> {
+  await deleteMarks(tx, tables, [group, holder, jsonOf(partitions)], 'held.holder = $2::text::uuid')
+}
+
+/** Takes the marks of others away: what they stopped at has been passed. */
+export async function forgetHolders(
+  tx: Tx,
+  tables: Tables,
+  group: string,
+  holder: string,
+  partition: TopicPartition,
+): Promise<void> {
+  await deleteMarks(tx, tables, [group, holder, jsonOf([partition])], 'held.holder <> $2::text::uuid')
+}
+
+async function deleteMarks(tx: Tx, tables: Tables, values: readonly string[], whose: string): Promise<void> {
+  await tx.query(
+    `DELETE FROM ${tables.heldPartition} AS held
+     USING json_array_elements($3::text::json) AS wanted
+     WHERE held.consumer = $1::text AND ${whose} AND held.topic = wanted ->> 0
+       AND held.topic_id = wanted ->> 1 AND held.partition = (wanted ->> 2)::integer`,
+    values,
+  )
+}
+
+function jsonOf(partitions: readonly TopicPartition[]): string {
+  return JSON.stringify(partitions.map(({ topic, topicId, partition }) => [topic, topicId, partition]))
+}

@@ -1,0 +1,106 @@
+import type { Tables } from '@oncebox/schema'
+import type { IncomingBatch } from '@oncebox/transport'
+import { consumerDied, startAttempt, takeBackAttempt } from './attempts.js'
+import { runSpan } from './batchTransaction.js'
+import type { Caution } from './caution.js'
+import type { Item } from './decode.js'
+import { type Failure, failureOf, newTrace } from './failure.js'
+import type { NextOffset } from './offsets.js'
+import { policyOf } from './poison.js'
+import type { Report } from './report.js'
+import type { Settings } from './settings.js'
+
+export interface SpanParts<Trx> {
+  readonly settings: Settings<Trx>
+  readonly tables: Tables
+  readonly report: Report
+  readonly caution: Caution
+}
+
+/** One transaction over `items`; null when it committed. `started`: the one message's attempt is counted already. */
+export async function trySpan<Trx>(
+  parts: SpanParts<Trx>,
+  batch: IncomingBatch,
+  items: readonly Item[],
+  overwrite: boolean,
+  started = false,
+): Promise<Failure | null> {
+  const { settings, tables, report } = parts
+  const { signal } = batch
+  const trace = newTrace()
+  const next = nextOffsetOf(batch, items, overwrite)
+  try {
+    const result = await settings.db.transaction((scope) =>
+      runSpan(scope, { ...spanRules(settings), tables, items, next, started, signal, trace }),
+    )
+    report.committed(batch, result)
+    return null
+  } catch (error) {
+    return failureOf(error, trace, signal.aborted)
+  }
+}
+
+/**
+ * One transaction over one message whose predecessor process may have been ended by it: the attempt is counted, and
+ * committed, before it begins. A message that has no attempt left is replaced in `items` by a dead letter.
+ */
+export async function tryCarefully<Trx>(
+  parts: SpanParts<Trx>,
+  batch: IncomingBatch,
+  items: Item[],
+  index: number,
+  overwrite: boolean,
+): Promise<Failure | null> {
+  const { settings, tables, caution } = parts
+  const { db, group } = settings
+  const item = items[index] as Item
+  if (item.verdict.kind !== 'run') return trySpan(parts, batch, [item], overwrite)
+  return caution.turn(async () => {
+    if (batch.signal.aborted) return { kind: 'abandoned' }
+    const limit = policyOf(settings.poison, item.type) === 'block' ? null : settings.attempts
+    try {
+      if (!caution.started.has(item.id.identity)) {
+        const attempts = await db.transaction(({ tx }) => startAttempt(tx, tables, group, item.id, limit))
+        if (attempts === null) {
+          const error = consumerDied()
+          const dead: Item = { ...item, verdict: { kind: 'dead', reason: error.code, error } }
+          items[index] = dead
+          return await trySpan(parts, batch, [dead], overwrite)
+        }
+        caution.started.add(item.id.identity)
+      }
+    } catch (error) {
+      return failureOf(error, newTrace(), batch.signal.aborted)
+    }
+    const failure = await trySpan(parts, batch, [item], overwrite, true)
+    const faulty = failure?.kind === 'suspects' && failure.outcome === null
+    if (failure === null || !faulty) await conclude(parts, item, failure)
+    return failure
+  })
+}
+
+/** An attempt that was nobody's failure does not count. Where that cannot be written, it is not counted again. */
+async function conclude<Trx>(parts: SpanParts<Trx>, item: Item, failure: Failure | null): Promise<void> {
+  const { settings, tables, caution } = parts
+  try {
+    if (failure !== null) {
+      await settings.db.transaction(({ tx }) => takeBackAttempt(tx, tables, settings.group, item.id))
+    }
+    caution.started.delete(item.id.identity)
+  } catch (error) {
+    settings.logger.debug({ error: error instanceof Error ? error.name : typeof error }, 'an attempt stays counted')
+  }
+}
+
+/** The settings that a transaction goes by. */
+export function spanRules<Trx>(settings: Settings<Trx>) {
+  const { group, handlers, horizonMs, futureMs, poison } = settings
+  return { group, handlers, horizonMs, futureMs, poison }
+}
+
+function nextOffsetOf(batch: IncomingBatch, items: readonly Item[], overwrite: boolean): NextOffset | null {
+  const offset = items[items.length - 1]?.record.offset ?? null
+  if (offset === null) return null
+  const { topic, topicId, partition } = batch
+  return { topic, topicId, partition, nextOffset: String(BigInt(offset) + 1n), overwrite }
+}
