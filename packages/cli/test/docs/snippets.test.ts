@@ -61,6 +61,6 @@ test('the snippets of all patterns compile together', async () => {
 
 test('the snippets for each database library compile: a handler has the transaction of its library', async () => {
   const files = snippetsOf('docs/libraries.md')
-  expect(files.map(({ name }) => name)).toEqual(['drizzle.ts', 'knex.ts', 'postgresJs.ts'])
+  expect(files.map(({ name }) => name)).toEqual(['drizzle.ts', 'knex.ts', 'postgresJs.ts', 'typeorm.ts'])
   expect(await problemsOf([...snippetsOf('README.md').slice(0, 1), ...files])).toBe('')
 }, 60_000)

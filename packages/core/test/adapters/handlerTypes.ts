@@ -2,10 +2,12 @@ import type { Database } from '@oncebox/core'
 import { drizzleDatabase, fromDrizzle } from '@oncebox/core/drizzle'
 import { fromKnex, knexDatabase } from '@oncebox/core/knex'
 import { fromPostgresJs, postgresJsDatabase } from '@oncebox/core/postgres-js'
+import { fromTypeorm, typeormDatabase } from '@oncebox/core/typeorm'
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
 import { pgTable, text } from 'drizzle-orm/pg-core'
 import type { Knex } from 'knex'
 import type { Sql, TransactionSql } from 'postgres'
+import type { DataSource, EntityManager } from 'typeorm'
 
 /** Compiled by a test, never run: what a handler's `trx` is, library by library. */
 
@@ -34,3 +36,9 @@ const onPostgresJs = postgresJsDatabase(sql)
 export const postgresJsType: Same<TrxOf<typeof onPostgresJs>, TransactionSql<{ point: string }>> = true
 // @ts-expect-error: an sql outside begin is not a transaction
 fromPostgresJs(sql)
+
+declare const dataSource: DataSource
+const onTypeorm = typeormDatabase(dataSource)
+export const typeormType: Same<TrxOf<typeof onTypeorm>, EntityManager> = true
+// @ts-expect-error: a data source is not a transaction
+fromTypeorm(dataSource)

@@ -1,0 +1,1 @@
+export { fromTypeorm, typeormDatabase } from '@oncebox/core/typeorm'
