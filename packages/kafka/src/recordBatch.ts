@@ -21,6 +21,11 @@ const offsetOfAttributes = 21
 /** baseOffset and batchLength do not count into batchLength. */
 const bytesBeforeLength = 12
 
+/** More than all lengths and deltas of a record or header take. */
+const roomOfFraming = 64
+/** Its length takes one byte. */
+const longestShortText = 63
+
 type Header = OutgoingRecord['headers'][number]
 
 /**
@@ -82,7 +87,7 @@ function compress(out: ByteWriter, from: number, codec: (typeof compressionsAlgo
 }
 
 function writeRecord(out: ByteWriter, record: OutgoingRecord, offsetDelta: number): void {
-  out.reserve(roomFor(record))
+  out.reserve(roomOfFraming + (record.key?.length ?? 0) + (record.value?.length ?? 0))
   // Nearly every record is 64 to 8,191 bytes long, so two bytes are left for its length, and the body is moved when not.
   const start = out.position
   const guess = 2
@@ -94,11 +99,15 @@ function writeRecord(out: ByteWriter, record: OutgoingRecord, offsetDelta: numbe
   writeBytes(out, record.key)
   writeBytes(out, record.value)
   out.varint(record.headers.length)
-  for (const header of record.headers) writeHeader(out, header)
+  const { headers } = record
+  for (let i = 0; i < headers.length; i++) writeHeader(out, headers[i] as Header)
 
   const length = out.position - bodyStart
   const lengthBytes = varintLength(length)
-  if (lengthBytes !== guess) out.buffer.copyWithin(start + lengthBytes, bodyStart, out.position)
+  if (lengthBytes !== guess) {
+    out.reserve(lengthBytes)
+    out.buffer.copyWithin(start + lengthBytes, bodyStart, out.position)
+  }
   out.position = start
   out.varint(length)
   out.position = start + lengthBytes + length
@@ -116,19 +125,23 @@ function writeBytes(out: ByteWriter, bytes: Uint8Array | null): void {
 function writeHeader(out: ByteWriter, header: Header): void {
   const known = encodedHeaders.get(header)
   if (known !== undefined) {
+    out.reserve(known.length)
     out.bytes(known)
     return
   }
+  const value = header[1]
+  // UTF-8 takes at most three bytes a UTF-16 unit.
+  out.reserve(roomOfFraming + (header[0].length + value.length) * 3)
   const start = out.position
   writeText(out, header[0])
-  const value = header[1]
   if (typeof value === 'string') writeText(out, value)
   else writeBytes(out, value)
   if (Object.isFrozen(header)) encodedHeaders.set(header, Buffer.from(out.buffer.subarray(start, out.position)))
 }
 
 function writeText(out: ByteWriter, text: string): void {
-  // Room for the longest encoding is reserved; one byte of length is right for nearly every header.
+  if (text.length <= longestShortText && writeShortText(out, text)) return
+  // One byte of length is right for nearly every header.
   const start = out.position
   const written = out.buffer.write(text, start + 1, 'utf8')
   const lengthBytes = varintLength(written)
@@ -137,18 +150,27 @@ function writeText(out: ByteWriter, text: string): void {
   out.position = start + lengthBytes + written
 }
 
-/** An upper bound of a record's size: UTF-8 takes at most three bytes a UTF-16 unit. */
-function roomFor(record: OutgoingRecord): number {
-  let room = 32 + (record.key?.length ?? 0) + (record.value?.length ?? 0)
-  for (const [name, value] of record.headers) {
-    room += 10 + name.length * 3 + (typeof value === 'string' ? value.length * 3 : value.length)
+/** Writes short ASCII, as nearly all is, without a call into C++. Returns false, with nothing written, for other text. */
+function writeShortText(out: ByteWriter, text: string): boolean {
+  const { buffer } = out
+  let at = out.position
+  buffer[at++] = text.length << 1
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code > 0x7f) return false
+    buffer[at++] = code
   }
-  return room
+  out.position = at
+  return true
 }
 
 /** About how many bytes a record takes: exact for ASCII headers, up to a few bytes of framing. */
 export function recordSizeEstimate(record: OutgoingRecord): number {
   let size = 16 + (record.key?.length ?? 0) + (record.value?.length ?? 0)
-  for (const [name, value] of record.headers) size += 3 + name.length + value.length
+  const { headers } = record
+  for (let i = 0; i < headers.length; i++) {
+    const header = headers[i] as Header
+    size += 3 + header[0].length + header[1].length
+  }
   return size
 }

@@ -74,6 +74,19 @@ describe('record batches', () => {
     )
   })
 
+  it('are the same in a buffer of any size, also one that ends where the batch does', () => {
+    const shared = ['a', 'b', 'c', 'd'].map((name) => Object.freeze([name, 'v'.repeat(30)] as const))
+    const records = [record({ key: null, value: Buffer.alloc(9000, 'x'), headers: shared })]
+    const parts = { records, indexes: [0], timestampMs: 1, stamp: noProducer, compression: 'none' } as const
+    const written = (initialBytes: number) => {
+      const out = new ByteWriter(initialBytes)
+      writeRecordBatch(out, parts)
+      return Buffer.from(out.buffer.subarray(0, out.position))
+    }
+    const wanted = written(100_000)
+    for (let size = wanted.length - 80; size < wanted.length + 80; size++) expect(written(size)).toEqual(wanted)
+  })
+
   it("come back from kafkajs's decoder as they were", async () => {
     const require = createRequire(import.meta.url)
     const Decoder = require('kafkajs/src/protocol/decoder.js')
