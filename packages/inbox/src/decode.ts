@@ -51,9 +51,8 @@ export function decodeItem(record: WireRecord, index: number, rules: DecodeRules
   const envelope = decodeEnvelope(record)
   const id = messageIdOf(record, envelope.id, envelope.source)
   const { type, contentType } = envelope
-  const policy = policyOf(rules.poison, type)
   const item = (told: Verdict): Item => {
-    const blocks = told.kind === 'dead' && blocksPartition(policy, told.reason)
+    const blocks = told.kind === 'dead' && blocksPartition(policyOf(rules.poison, type), told.reason)
     const verdict: Verdict = blocks ? { kind: 'block', reason: told.reason } : told
     return { index, record, id, type, contentType, verdict }
   }

@@ -39,6 +39,7 @@ test('skip: a message is recorded as handled without an effect, whether it is re
         if (message.id === sent[2]?.id) return skip('not for us')
         await depositInto(message, context)
         if (message.id === sent[5]?.id) throw skip('too late seen')
+        return undefined
       },
     },
   })
@@ -59,7 +60,7 @@ test.each(['returned', 'thrown'])('deadLetter: %s, it gives a message up at once
     handlers: {
       deposited: async (message, context) => {
         await depositInto(message, context)
-        if (message.id !== sent[4]?.id) return
+        if (message.id !== sent[4]?.id) return undefined
         calls++
         const outcome = deadLetter('no such account')
         if (how === 'thrown') throw outcome
@@ -90,6 +91,7 @@ test.each(['park', 'skip'] as const)(
         deposited: async (message, context) => {
           await depositInto(message, context)
           if (message.id === sent[1]?.id && ++calls < 5) return retryLater(5)
+          return undefined
         },
       },
     })
