@@ -220,7 +220,7 @@ describe('delivery to a simulated broker', () => {
     const faults = Array.from({ length: 99 }, (): Fault => 'notSent')
     const [outcome] = await publish(new SimulatedTarget(new SimulatedBroker(), faults), sequences, recordsOf(['a']), 50)
     expect(outcome?.status).toBe('failed')
-    expect(sequences.stamp('t\0' + 0)).toMatchObject({ producerEpoch: 0, baseSequence: 0 })
+    expect(sequences.stamp('t\u00000')).toMatchObject({ producerEpoch: 0, baseSequence: 0 })
   })
 
   it('after a definite refusal splits under the same sequence numbers, and holds what is behind the culprit', async () => {

@@ -238,7 +238,7 @@ export function describeAdapter<Trx>(
       const consumerOf = (fail: () => boolean) =>
         createConsumer({
           db: kit.database,
-          subscriber: memoryTransport().subscriber,
+          subscriber: memoryTransport().subscriber(),
           group: 'g',
           messages,
           handlers: {

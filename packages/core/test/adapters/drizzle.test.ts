@@ -10,7 +10,10 @@ import { describeAdapter } from './adapterSuite.js'
 const note = pgTable('note', { text: text().primaryKey(), other: text() })
 const schema = { note }
 
-describeAdapter(
+type OnNodePostgres = Parameters<Parameters<ReturnType<typeof drizzle<typeof schema>>['transaction']>[0]>[0]
+type OnPostgresJs = Parameters<Parameters<ReturnType<typeof drizzleOnPostgresJs<typeof schema>>['transaction']>[0]>[0]
+
+describeAdapter<OnNodePostgres>(
   'Drizzle on node-postgres',
   (url) => {
     const pool = new pg.Pool({ connectionString: url, max: 2 })
@@ -28,7 +31,7 @@ describeAdapter(
   { tellsEnd: false },
 )
 
-describeAdapter(
+describeAdapter<OnPostgresJs>(
   'Drizzle on postgres.js',
   (url) => {
     const client = postgres(url, { max: 2, onnotice: () => {} })

@@ -1,8 +1,8 @@
 import { knexDatabase } from '@oncebox/core/knex'
-import knex from 'knex'
+import knex, { type Knex } from 'knex'
 import { describeAdapter } from './adapterSuite.js'
 
-describeAdapter(
+describeAdapter<Knex.Transaction>(
   'Knex',
   (url) => {
     const db = knex({

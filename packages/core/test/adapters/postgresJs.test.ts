@@ -2,7 +2,7 @@ import { postgresJsDatabase } from '@oncebox/core/postgres-js'
 import postgres from 'postgres'
 import { describeAdapter } from './adapterSuite.js'
 
-describeAdapter(
+describeAdapter<postgres.TransactionSql>(
   'postgres.js',
   (url) => {
     const sql = postgres(url, { max: 2, onnotice: () => {}, transform: postgres.camel })

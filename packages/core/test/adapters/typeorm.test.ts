@@ -12,7 +12,7 @@ const Note = new EntitySchema<{ text: string; other: string | null }>({
 
 const sourceOf = (url: string) => new DataSource({ type: 'postgres', url, entities: [Note], poolSize: 2 })
 
-describeAdapter(
+describeAdapter<EntityManager>(
   'TypeORM',
   (url) => {
     const dataSource = sourceOf(url)
