@@ -58,6 +58,8 @@ test('in a consumer: messages of different ids pay once, and a batch with more k
     messages,
     batchMessages: 1_000,
     backoff: { minMs: 1, maxMs: 5 },
+    // A refused batch goes on in parts, in the order of the partition.
+    poison: 'skip',
     handlers: {
       'payment.requested': async ({ data: { serial } }, { tx }) => {
         await businessKey(tx, { scope: 'payment', key: serial, maxKeys: 100 }, () =>

@@ -65,7 +65,7 @@ describe('an idle relay', () => {
         }
       },
     }
-    const relay = at.relay({ pool, leaseMs: 1_000 })
+    const relay = at.relay({ pool, leaseMs: 10_000 })
     await relay.start()
     await relay.drain()
     const start = performance.now()

@@ -18,7 +18,16 @@ export async function runJavaTool(
   args: readonly string[],
   options: { input?: string } = {},
 ): Promise<JavaToolResult> {
-  const command = [...runtime.jvmOptions, '-Xmx256m', '-XX:TieredStopAtLevel=1', '-cp', runtime.classpath, mainClass]
+  // Text is UTF-8 whatever the locale, also where there is none.
+  const command = [
+    ...runtime.jvmOptions,
+    '-Xmx256m',
+    '-XX:TieredStopAtLevel=1',
+    '-Dfile.encoding=UTF-8',
+    '-cp',
+    runtime.classpath,
+    mainClass,
+  ]
   const child = spawn(runtime.java, [...command, ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
     timeout: deadlineMs,

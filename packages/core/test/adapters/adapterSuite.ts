@@ -101,14 +101,11 @@ export function describeAdapter<Trx>(
       it('G2: a nested transaction takes back what was emitted in it, and nothing else', async () => {
         await kit.transaction(async (trx) => {
           await outbox.emit(kit.database.txOf(trx), 'note.written', { text: 'before' })
-          await failureOf(
-            Promise.resolve(
-              kit.nested(trx, async (inner) => {
-                await outbox.emit(kit.database.txOf(inner), 'note.written', { text: 'undone' })
-                throw new Error('undo')
-              }),
-            ),
-          )
+          const undone = kit.nested(trx, async (inner) => {
+            await outbox.emit(kit.database.txOf(inner), 'note.written', { text: 'undone' })
+            throw new Error('undo')
+          })
+          await failureOf(Promise.resolve(undone))
           await kit.nested(trx, async (inner) => {
             await outbox.emit(kit.database.txOf(inner), 'note.written', { text: 'nested' })
           })
