@@ -102,6 +102,7 @@ test('G3, G4: 8 consumers, 1,200 messages twice, killed backends, and operators 
         const numbers = rows.map(({ number }) => number)
         await discardDeadLetters(fromPg(client), { filter: { numbers }, by: name, why: 'doomed' })
       })
+      // An operator looks now and then; without a pause the loop would starve the consumers it races with.
       await new Promise((resolve) => setTimeout(resolve, 10))
     }
   }

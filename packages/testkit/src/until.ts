@@ -34,6 +34,7 @@ export async function until<T>(
     if (performance.now() - start >= deadlineMs) {
       throw new Error(`waited ${deadlineMs} ms for ${options.what}`, { cause: thrown })
     }
+    // The one place where tests wait: between two looks at a condition.
     await new Promise((resolve) => setTimeout(resolve, pauseMs))
     pauseMs = Math.min(longestPauseMs, pauseMs * 1.5)
   }

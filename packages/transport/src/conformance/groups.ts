@@ -66,6 +66,7 @@ export function groupTests(suite: Suite): void {
     const topic = await suite.topic(2, group)
     const longer = (suite.options.sessionTimeoutMs ?? 6000) * 1.5
     const answer = async ({ records }: { records: readonly unknown[] }) => {
+      // The test is about the passing of this time.
       await new Promise((resolve) => setTimeout(resolve, longer))
       return { done: records.length }
     }

@@ -56,6 +56,7 @@ export function offsetTests(suite: Suite): void {
       early = false
       override async assigned(partitions: readonly TopicPartition[]): Promise<ReadonlyMap<TopicPartition, string>> {
         if (this.attempts++ === 0) throw new Error('the database is away')
+        // Time in which a subscriber that does not wait for the answer would deliver.
         await new Promise((resolve) => setTimeout(resolve, 300))
         this.early ||= this.records.length > 0
         return super.assigned(partitions)
