@@ -1,4 +1,4 @@
-import { type Logger, OnceboxError, silentLogger, topicNameProblem } from '@oncebox/core'
+import { type EventfulPool, type Logger, OnceboxError, silentLogger, topicNameProblem } from '@oncebox/core'
 
 /** A connection of a pool, as much of it as is used. `release(error)` with an error drops the connection. */
 export interface PooledConnection {
@@ -9,7 +9,7 @@ export interface PooledConnection {
 }
 
 /** A pool of Postgres connections; `pg.Pool` is one. */
-export interface ConnectionPool {
+export interface ConnectionPool extends EventfulPool {
   query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>
   connect(): Promise<PooledConnection>
 }

@@ -1,3 +1,4 @@
+import { surviveConnectionLoss } from '@oncebox/core'
 import type { Db } from 'pg-boss'
 import type { ConnectionPool } from './options.js'
 
@@ -7,6 +8,7 @@ export type BossDatabase = Db & { beginTransaction(): Promise<TransactionHandle>
 
 /** A user's pool as pg-boss's database. */
 export function poolDatabase(pool: ConnectionPool): BossDatabase {
+  surviveConnectionLoss(pool)
   return {
     executeSql: (text, values) => pool.query(text, values as unknown[] | undefined),
     beginTransaction: () => beginOn(pool),

@@ -1,4 +1,4 @@
-import { OnceboxError, type Tx } from '@oncebox/core'
+import { type EventfulPool, OnceboxError, surviveConnectionLoss, type Tx } from '@oncebox/core'
 
 interface SessionQuery {
   readonly text: string
@@ -17,7 +17,7 @@ export interface PooledClient {
 }
 
 /** What the relay needs of a pg `Pool`, which is one. */
-export interface SessionPool {
+export interface SessionPool extends EventfulPool {
   connect(): Promise<PooledClient>
   readonly options?: { readonly max?: number }
 }
@@ -67,6 +67,7 @@ export class Session {
     pool: SessionPool,
     options: { readonly settings?: Readonly<Record<string, string>>; readonly timeoutMs: number },
   ): Promise<Session> {
+    surviveConnectionLoss(pool)
     const session = new Session(await pool.connect(), options.timeoutMs)
     try {
       await session.rows(settingsOfAll)

@@ -53,6 +53,7 @@ describe('an idle relay', () => {
     await using at = await bench()
     let statements = 0
     const pool: SessionPool = {
+      on: (event: 'error' | 'acquire', listener: () => void) => at.database.pool.on(event as 'error', listener),
       async connect() {
         const client = await at.database.pool.connect()
         return {

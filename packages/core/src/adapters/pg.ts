@@ -1,8 +1,11 @@
 import type { ClientBase, Pool, PoolClient } from 'pg'
+import { surviveConnectionLoss } from '../connectionLoss.js'
 import { isOnceboxError, OnceboxError } from '../errors.js'
 import { sqlState } from '../sqlstate.js'
 import { databaseUnreachable, endableTx, transactionAborted } from '../transactionEnd.js'
 import type { Database, TransactionScope, Tx } from '../tx.js'
+
+export { surviveConnectionLoss } from '../connectionLoss.js'
 
 /**
  * The transaction that is open on `client` (a `pg` Client or PoolClient on which the caller ran BEGIN).
@@ -21,25 +24,6 @@ export function fromPg(client: ClientBase): Tx {
       return { rows: result.rows as Row[] }
     },
   }
-}
-
-const survivors = new WeakSet<object>()
-
-/**
- * Keeps the process alive when a connection of `pool` is lost while nobody waits for an answer on it: pg reports that as
- * an `error` event, on the pool or on the client in use, which without a listener would be an uncaught exception. The
- * loss is not hidden: the next statement on the connection fails. Calling it twice is fine.
- */
-export function surviveConnectionLoss(pool: Pool): void {
-  if (survivors.has(pool)) return
-  survivors.add(pool)
-  const failsAtNextStatement = () => {}
-  pool.on('error', failsAtNextStatement)
-  pool.on('acquire', (client) => {
-    if (survivors.has(client)) return
-    survivors.add(client)
-    client.on('error', failsAtNextStatement)
-  })
 }
 
 /**
