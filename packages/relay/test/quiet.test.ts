@@ -53,7 +53,7 @@ describe('an idle relay', () => {
     await using at = await bench()
     let statements = 0
     const pool: SessionPool = {
-      on: (event: 'error' | 'acquire', listener: () => void) => at.database.pool.on(event as 'error', listener),
+      on: at.database.pool.on.bind(at.database.pool) as SessionPool['on'],
       async connect() {
         const client = await at.database.pool.connect()
         return {
