@@ -40,8 +40,8 @@ export class Cluster {
   }
 
   /** Asks the cluster for topics. Rejects with the client library's error when no broker answers. */
-  async refresh(topics: readonly string[]): Promise<void> {
-    const response = await this.anywhere((connection) => metadata(connection, topics))
+  async refresh(topics: readonly string[], timeoutMs = this.#timeoutMs): Promise<void> {
+    const response = await this.anywhere((connection) => metadata(connection, topics), timeoutMs)
     if (response.brokers.length > 0) this.#brokers.clear()
     for (const { nodeId, host, port } of response.brokers) this.#brokers.set(nodeId, { host, port })
     for (const topic of topics) this.#topics.set(topic, { kind: 'missing' })

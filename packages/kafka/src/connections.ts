@@ -21,7 +21,8 @@ export class Connections {
     if (this.#closed) return Promise.reject(new NetworkError('The connections are closed'))
     const name = `${broker.host}:${broker.port}`
     const known = this.#open.get(name)
-    if (known !== undefined) return known.ready
+    // One that was just given up is on its way out, and must not be handed out once more.
+    if (known !== undefined && known.connection.socket?.destroyed !== true) return known.ready
     const connection = new Connection(this.#clientId, { ...this.#settings, ...serverName(broker, this.#settings) })
     // An error event that nobody listens to ends the process; requests learn of it by themselves.
     connection.on('error', () => {})

@@ -16,6 +16,7 @@ const closed = { status: 'failed', code: 'TRANSPORT_UNREACHABLE', reason: 'the p
 /** What a partition gets that gave no answer to the last call, so that it does not slow the others for ever. */
 const shortPatienceMs = 500
 const coordinatorPauseMs = 100
+const learnPauseMs = 200
 const keptWriters = 16
 const keptWriterBytes = 4 << 20
 
@@ -34,9 +35,16 @@ export class KafkaPublisher {
   #nextKeyless = 0
   #closed = false
 
-  constructor(settings: Settings, cluster: Cluster) {
+  readonly #newSequences: (producerId: bigint, producerEpoch: number) => PartitionSequences
+
+  constructor(
+    settings: Settings,
+    cluster: Cluster,
+    newSequences = (producerId: bigint, producerEpoch: number) => new PartitionSequences(producerId, producerEpoch),
+  ) {
     this.#settings = settings
     this.#cluster = cluster
+    this.#newSequences = newSequences
   }
 
   /** @throws OnceboxError `TRANSPORT_UNREACHABLE`, `NOT_AUTHORIZED`. */
@@ -103,7 +111,7 @@ export class KafkaPublisher {
         const { producerId, producerEpoch } = await this.#cluster.anywhere((to) =>
           initProducerIdV4.api.async(to, null, requestTimeoutMs, -1n, -1),
         )
-        this.#sequences ??= new PartitionSequences(producerId, producerEpoch)
+        this.#sequences ??= this.#newSequences(producerId, producerEpoch)
       } catch (error) {
         if (!coordinatorStarts(error) || clock.now() > until) throw error
         await clock.sleep(coordinatorPauseMs)
@@ -112,10 +120,20 @@ export class KafkaPublisher {
     return this.#sequences
   }
 
-  /** Asks for topics that are new to us, or were not there. */
+  /** Asks for topics that are new to us, or were not there, for as long as a delivery may take. */
   async #learn(topics: ReadonlySet<string>): Promise<void> {
+    const { deliveryTimeoutMs, clock } = this.#settings
+    const until = clock.now() + deliveryTimeoutMs
     const unknown = [...topics].filter((topic) => this.#cluster.known(topic)?.kind !== 'known')
-    if (unknown.length > 0) await this.#cluster.refresh(unknown)
+    while (unknown.length > 0) {
+      const leftMs = until - clock.now()
+      try {
+        return await this.#cluster.refresh(unknown, Math.max(leftMs, 1))
+      } catch (error) {
+        if (leftMs <= learnPauseMs) throw error
+        await clock.sleep(learnPauseMs)
+      }
+    }
   }
 
   /** A queue for each partition that the records go to. Records whose partition is left to us get one. */

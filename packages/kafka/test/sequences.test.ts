@@ -215,6 +215,17 @@ describe('delivery to a simulated broker', () => {
     expect(broker.log).toEqual(['a', 'b'])
   })
 
+  it('gives up an epoch with a batch that a broker may have written although it answered with an error', async () => {
+    const broker = new SimulatedBroker()
+    const sequences = new PartitionSequences(1n, 0)
+    const faults = Array.from({ length: 99 }, (): Fault => 'timedOutAfter')
+    const [outcome] = await publish(new SimulatedTarget(broker, faults), sequences, recordsOf(['a']), 50)
+    expect(outcome?.status).toBe('failed')
+    // Under the old epoch this would be taken for the batch before, acked and not written.
+    await publish(new SimulatedTarget(broker, []), sequences, recordsOf(['b']))
+    expect(broker.log).toEqual(['a', 'b'])
+  })
+
   it('keeps its epoch when nothing can have reached the broker', async () => {
     const sequences = new PartitionSequences(1n, 0)
     const faults = Array.from({ length: 99 }, (): Fault => 'notSent')
