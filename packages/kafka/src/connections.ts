@@ -65,8 +65,9 @@ async function connect(connection: Connection, { host, port }: Broker): Promise<
 }
 
 /** SNI, which hosted clusters need; an address is no server name (RFC 6066). */
-function serverName({ host }: Broker, { tls }: ConnectionOptions): ConnectionOptions {
-  const named = tls !== undefined && tls.servername === undefined && isIP(host) === 0
+function serverName({ host }: Broker, { tls, tlsServerName }: ConnectionOptions): ConnectionOptions {
+  const given = tls?.servername ?? tlsServerName
+  const named = tls !== undefined && given === undefined && isIP(host) === 0
   return { requestTimeout: neverMs, ...(named ? { tlsServerName: true } : {}) }
 }
 

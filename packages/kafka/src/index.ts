@@ -1,2 +1,2 @@
 export { type KafkaTransport, kafka } from './kafka.js'
-export type { KafkaOptions, KafkaSasl } from './options.js'
+export type { KafkaClient, KafkaConnection, KafkaOptions, KafkaSasl, KafkaTuning } from './options.js'

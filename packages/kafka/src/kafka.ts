@@ -2,6 +2,7 @@ import type { Publisher, Subscriber } from '@oncebox/transport'
 import { Administration } from './administration.js'
 import { Cluster } from './cluster.js'
 import { Connections } from './connections.js'
+import { requireNode } from './nodeFloor.js'
 import { type KafkaOptions, resolveSettings } from './options.js'
 import { KafkaPublisher } from './publisher.js'
 import { KafkaSubscriber } from './subscriber.js'
@@ -20,10 +21,11 @@ const reachMs = 8_000
  *
  * Publishing needs brokers of Kafka 2.8 or newer, subscribing 3.1 or newer.
  *
- * @throws OnceboxError `INVALID_SETTING` for settings that cannot work, and for SASL that would send a secret in the
- *   clear (see `allowPlaintextSasl`).
+ * @throws OnceboxError `INVALID_SETTING` for settings that cannot work, for SASL that would send a secret in the clear
+ *   (see `allowPlaintextSasl`), and on Node.js before 22.22.
  */
 export function kafka(options: KafkaOptions): KafkaTransport {
+  requireNode(process.versions.node)
   const settings = resolveSettings(options)
   const { clientId, connection, bootstrap, clock, requestTimeoutMs } = settings
   const publishing = new Connections(clientId, connection)

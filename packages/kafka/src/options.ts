@@ -1,6 +1,6 @@
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { type Clock, type Logger, OnceboxError, silentLogger, systemClock } from '@oncebox/core'
-import type { Broker, ConnectionOptions } from '@platformatic/kafka'
+import { type Base, type Broker, type ConnectionOptions, kOptions } from '@platformatic/kafka'
 
 /** How to log in. Mechanisms are spelled as the kafkajs adapter spells them. */
 export type KafkaSasl =
@@ -11,18 +11,7 @@ export type KafkaSasl =
     }
   | { readonly mechanism: 'oauthbearer'; readonly oauthBearerProvider: () => Promise<{ readonly value: string }> }
 
-export interface KafkaOptions {
-  /** `host:port` of some brokers. */
-  readonly brokers: readonly string[]
-  /** Default `oncebox`. */
-  readonly clientId?: string
-  /** TLS: true, or Node's TLS options. Certificates are verified unless these say otherwise. */
-  readonly ssl?: boolean | TlsOptions
-  readonly sasl?: KafkaSasl
-  /** Allows SASL mechanisms that hand the secret over (PLAIN, OAUTHBEARER) without TLS. */
-  readonly allowPlaintextSasl?: boolean
-  /** Milliseconds to connect to one broker; default 3,000. */
-  readonly connectionTimeoutMs?: number
+export interface KafkaTuning {
   /** Milliseconds a request may take, replication included, before it counts as unanswered; default 15,000. */
   readonly requestTimeoutMs?: number
   /** Milliseconds after which records of a partition that gave no answer are `failed`; default 5,000. */
@@ -50,6 +39,31 @@ export interface KafkaOptions {
   readonly logger?: Logger
   readonly clock?: Clock
 }
+
+export interface KafkaConnection extends KafkaTuning {
+  /** `host:port` of some brokers. */
+  readonly brokers: readonly string[]
+  /** Default `oncebox`. */
+  readonly clientId?: string
+  /** TLS: true, or Node's TLS options. Certificates are verified unless these say otherwise. */
+  readonly ssl?: boolean | TlsOptions
+  readonly sasl?: KafkaSasl
+  /** Allows SASL mechanisms that hand the secret over (PLAIN, OAUTHBEARER) without TLS. */
+  readonly allowPlaintextSasl?: boolean
+  /** Milliseconds to connect to one broker; default 3,000. */
+  readonly connectionTimeoutMs?: number
+}
+
+/**
+ * An existing client of @platformatic/kafka, of any kind: its brokers, client id, TLS, SASL and connect timeout apply.
+ * Connections are our own, since a request that gets no answer ends the one it went out on, and are ours to close; the
+ * client itself is neither used nor closed.
+ */
+export interface KafkaClient extends KafkaTuning {
+  readonly client: Base
+}
+
+export type KafkaOptions = KafkaConnection | KafkaClient
 
 export type Compression = NonNullable<KafkaOptions['compression']>
 
@@ -83,9 +97,7 @@ export function resolveSettings(options: KafkaOptions): Settings {
     throw invalid('compression is none of the names Kafka knows', 'Use none, gzip, snappy, lz4 or zstd.')
   }
   return {
-    bootstrap: parseBrokers(options.brokers),
-    clientId: options.clientId ?? 'oncebox',
-    connection: connectionOptions(options),
+    ...('client' in options ? settingsOf(options.client) : ownSettings(options)),
     requestTimeoutMs: positive('requestTimeoutMs', options.requestTimeoutMs ?? 15_000),
     deliveryTimeoutMs: positive('deliveryTimeoutMs', options.deliveryTimeoutMs ?? 5_000),
     maxBatchBytes: positive('maxBatchBytes', options.maxBatchBytes ?? 1_000_000),
@@ -98,6 +110,36 @@ export function resolveSettings(options: KafkaOptions): Settings {
     maxFetchBytes: positive('maxFetchBytes', options.maxFetchBytes ?? 1_048_576),
     logger: options.logger ?? silentLogger,
     clock: options.clock ?? systemClock,
+  }
+}
+
+type Reach = Pick<Settings, 'bootstrap' | 'clientId' | 'connection'>
+
+function ownSettings(options: KafkaConnection): Reach {
+  return {
+    bootstrap: parseBrokers(options.brokers),
+    clientId: options.clientId ?? 'oncebox',
+    connection: connectionOptions(options),
+  }
+}
+
+/** What a client was made with. Its SASL and TLS were its owner's choice, and its requests may last as ours do. */
+function settingsOf(client: Base): Reach {
+  const settings = (client as Partial<Base> | undefined)?.[kOptions]
+  if (settings === undefined) {
+    throw invalid(
+      'The client is none of the @platformatic/kafka that @oncebox/kafka uses',
+      'Install the same version of it once, or give brokers instead of a client.',
+    )
+  }
+  const { clientId, bootstrapBrokers, connectTimeout, tls, ssl, tlsServerName, sasl } = settings
+  const connection = { connectTimeout, tls: tls ?? ssl, tlsServerName, sasl }
+  return {
+    bootstrap: bootstrapBrokers.flatMap((broker) =>
+      typeof broker === 'string' ? parseBrokers([/:\d+$/.test(broker) ? broker : `${broker}:9092`]) : [broker],
+    ),
+    clientId,
+    connection: Object.fromEntries(Object.entries(connection).filter(([, value]) => value !== undefined)),
   }
 }
 
@@ -118,7 +160,7 @@ function parseBrokers(brokers: readonly string[]): Broker[] {
   })
 }
 
-function connectionOptions(options: KafkaOptions): ConnectionOptions {
+function connectionOptions(options: KafkaConnection): ConnectionOptions {
   const { ssl, sasl } = options
   const tls = ssl === true ? {} : ssl === false ? undefined : ssl
   const revealing = sasl?.mechanism === 'plain' || sasl?.mechanism === 'oauthbearer'
