@@ -5,7 +5,8 @@ import { root } from './root.mjs'
 
 const fetchedNode = '24.21.0'
 const fetchedPnpm = '12.21.0'
-const oldestNode = [22, 12]
+// @oncebox/kafka's floor; the other packages run on 22.12.
+const oldestNode = [22, 22]
 const oldestPnpm = [12, 0]
 
 /**

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util'
 import { isOnceboxError } from '@oncebox/core'
 import { kyselyDatabase } from '@oncebox/core/kysely'
 import { batch, createConsumer } from '@oncebox/inbox'
-import { kafkajs } from '@oncebox/kafkajs'
+import { kafka } from '@oncebox/kafka'
 import type { Transaction } from 'kysely'
 import { openDatabase } from './database.ts'
 import { addHandled, createTables, type Handled } from './handled.ts'
@@ -26,7 +26,7 @@ process.once('SIGINT', () => stopping.abort())
 
 const db = await openDatabase<Handled>(flags['database-url'])
 await createTables(db)
-const subscriber = kafkajs({ brokers: flags.brokers.split(',') })
+const subscriber = kafka({ brokers: flags.brokers.split(',') })
 
 const consumer = createConsumer({
   db: kyselyDatabase(db),

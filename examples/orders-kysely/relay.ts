@@ -2,7 +2,7 @@
 // `oncebox relay` does the same without a program of your own.
 import { parseArgs } from 'node:util'
 import { surviveConnectionLoss } from '@oncebox/core/pg'
-import { kafkajs } from '@oncebox/kafkajs'
+import { kafka } from '@oncebox/kafka'
 import { createRelay } from '@oncebox/relay'
 import pg from 'pg'
 
@@ -16,7 +16,7 @@ const { values: flags } = parseArgs({
 
 const pool = new pg.Pool({ connectionString: flags['database-url'], max: 4 })
 surviveConnectionLoss(pool)
-const publisher = kafkajs({ brokers: flags.brokers.split(',') })
+const publisher = kafka({ brokers: flags.brokers.split(',') })
 const relay = createRelay({ pool, publisher, createTopics: 4 })
 
 async function close(): Promise<void> {

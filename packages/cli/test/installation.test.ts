@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { migratedDatabase } from './outbox.js'
 
 const here = fileURLToPath(new URL('..', import.meta.url))
-const optional = ['kafkajs', 'pg-boss', 'testkit']
+const optional = ['kafka', 'kafkajs', 'pg-boss', 'testkit']
 
 /** The package as `npm install oncebox` lays it out: its files, its dependencies, and none of its optional peers. */
 function installAlone(): string {
@@ -23,7 +23,8 @@ function installAlone(): string {
 }
 
 test.each([
-  ['kafkajs', ['--brokers', '127.0.0.1:1']],
+  ['kafka', ['--brokers', '127.0.0.1:1']],
+  ['kafkajs', ['--transport', 'kafkajs', '--brokers', '127.0.0.1:1']],
   ['pg-boss', ['--transport', 'pg-boss', '--topic', 'orders=billing']],
 ])('%s, where it is not installed, is named with the command that installs it', async (name, flags) => {
   await using database = await migratedDatabase()

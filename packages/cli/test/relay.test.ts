@@ -12,8 +12,9 @@ const nobody = 'postgres://somebody:canary-password@127.0.0.1:1/shop'
 describe('a transport that cannot be used is a usage error, before anything is connected', () => {
   test.each([
     ['none at all', []],
+    ['kafka without brokers', ['--transport', 'kafka']],
     ['kafkajs without brokers', ['--transport', 'kafkajs']],
-    ['one that is not built yet', ['--transport', 'kafka', '--brokers', '127.0.0.1:1']],
+    ['one that there is not', ['--transport', 'rabbitmq', '--brokers', '127.0.0.1:1']],
     ['a broker without a port', ['--brokers', '127.0.0.1']],
     ['a broker as a URL', ['--brokers', 'kafka://user:canary-password@127.0.0.1:9092']],
     ['a port that there is not', ['--brokers', '127.0.0.1:65536']],

@@ -15,45 +15,51 @@ describe.skipIf(await kafkaMissing())('oncebox relay to Kafka', { timeout: 120_0
     (await testKafka()).brokers.join(),
   ]
 
-  test("rows of select oncebox.emit(…) reach Kafka's console consumer with key, value and ce_* headers", async () => {
-    await using database = await migratedDatabase()
-    const topic = uniqueName('orders')
-    const [id] = await emitSql(database, {
-      topic,
-      key: 'order-1',
-      type: 'order.created',
-      payload: '{"id":"order-1"}',
-      headers: { tenant: 'north' },
-    })
-    await emitSql(database, { topic, key: 'order-2', payload: 'plain' }, 4)
+  test.each([
+    ['@oncebox/kafka, the default', []],
+    ['kafkajs', ['--transport', 'kafkajs']],
+  ])(
+    "rows of select oncebox.emit(…) reach Kafka's console consumer through %s, with key, value and ce_* headers",
+    async (_what, transport) => {
+      await using database = await migratedDatabase()
+      const topic = uniqueName('orders')
+      const [id] = await emitSql(database, {
+        topic,
+        key: 'order-1',
+        type: 'order.created',
+        payload: '{"id":"order-1"}',
+        headers: { tenant: 'north' },
+      })
+      await emitSql(database, { topic, key: 'order-2', payload: 'plain' }, 4)
 
-    const { code, stdout } = await oncebox([...(await relayFlags()), '--until-idle'], database)
-    expect(code).toBe(0)
-    const events = stdout
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line) as { event: string; count?: number })
-    expect(events[0]).toEqual({ event: 'ready', lane: 0, epoch: 1 })
-    expect(events.at(-1)).toEqual({ event: 'stopped', lane: 0 })
-    expect(events.reduce((sum, { event, count = 0 }) => sum + (event === 'published' ? count : 0), 0)).toBe(5)
+      const { code, stdout } = await oncebox([...(await relayFlags()), ...transport, '--until-idle'], database)
+      expect(code).toBe(0)
+      const events = stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { event: string; count?: number })
+      expect(events[0]).toEqual({ event: 'ready', lane: 0, epoch: 1 })
+      expect(events.at(-1)).toEqual({ event: 'stopped', lane: 0 })
+      expect(events.reduce((sum, { event, count = 0 }) => sum + (event === 'published' ? count : 0), 0)).toBe(5)
 
-    const records = await consoleConsumer((await testKafka()).brokers, topic, 5)
-    expect(records).toHaveLength(5)
-    expect(records.find(({ key }) => key === 'order-1')).toEqual({
-      key: 'order-1',
-      value: '{"id":"order-1"}',
-      headers: {
-        ce_id: id,
-        ce_type: 'order.created',
-        ce_source: database.name,
-        ce_specversion: '1.0',
-        ce_time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
-        'content-type': expect.stringContaining('text/plain'),
-        tenant: 'north',
-      },
-    })
-    expect((await oncebox(['status', '--json'], database)).code).toBe(0)
-  })
+      const records = await consoleConsumer((await testKafka()).brokers, topic, 5)
+      expect(records).toHaveLength(5)
+      expect(records.find(({ key }) => key === 'order-1')).toEqual({
+        key: 'order-1',
+        value: '{"id":"order-1"}',
+        headers: {
+          ce_id: id,
+          ce_type: 'order.created',
+          ce_source: database.name,
+          ce_specversion: '1.0',
+          ce_time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+          'content-type': expect.stringContaining('text/plain'),
+          tenant: 'north',
+        },
+      })
+      expect((await oncebox(['status', '--json'], database)).code).toBe(0)
+    },
+  )
 
   test('G1: SIGTERM while messages pour in ends the relay with 0 within its deadline, and nothing is lost', async () => {
     await using database = await migratedDatabase()

@@ -102,5 +102,5 @@ test('help loads neither a database driver, nor a Kafka client, nor a logger', a
     environment: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(traced)}` },
   })
   expect(stderr).toContain('loads commander')
-  expect(stderr).not.toMatch(/loads (pg|pino|kafkajs|pg-boss|@oncebox\/(?!core))/)
+  expect(stderr).not.toMatch(/loads (pg|pino|kafkajs|@platformatic|pg-boss|@oncebox\/(?!core))/)
 })

@@ -23,9 +23,9 @@ export async function openPublisher(
     await publisher.close()
     if (!isOnceboxError(error, 'TRANSPORT_UNREACHABLE')) throw error
     const where =
-      choice.name === 'kafkajs'
-        ? `Kafka at ${choice.brokers.join(', ')}`
-        : `pg-boss in the database at ${database.address}`
+      choice.name === 'pg-boss'
+        ? `pg-boss in the database at ${database.address}`
+        : `Kafka at ${choice.brokers.join(', ')}`
     throw new OnceboxError('TRANSPORT_UNREACHABLE', `Cannot reach ${where}`, {
       next: 'Check that the servers run, their addresses, and the TLS and SASL settings.',
       cause: error.cause,
@@ -35,18 +35,27 @@ export async function openPublisher(
 
 async function createPublisher(choice: TransportChoice, database: OpenDatabase, logger: Logger): Promise<Publisher> {
   switch (choice.name) {
+    case 'kafka': {
+      const { kafka } = await installed(() => import('@oncebox/kafka'))
+      return kafka(kafkaSettings(choice, logger))
+    }
     case 'kafkajs': {
       const { kafkajs } = await installed(() => import('@oncebox/kafkajs'))
-      return kafkajs({
-        brokers: choice.brokers,
-        logger,
-        ...(choice.tls === null ? {} : { ssl: { ...choice.tls } }),
-        ...(choice.sasl === null ? {} : { sasl: choice.sasl }),
-      })
+      return kafkajs(kafkaSettings(choice, logger))
     }
     case 'pg-boss': {
       const { pgBoss } = await installed(() => import('@oncebox/pg-boss'))
       return pgBoss({ pool: database.pool, topics: choice.topics, logger })
     }
+  }
+}
+
+/** Both adapters spell these alike. */
+function kafkaSettings({ brokers, tls, sasl }: Exclude<TransportChoice, { name: 'pg-boss' }>, logger: Logger) {
+  return {
+    brokers,
+    logger,
+    ...(tls === null ? {} : { ssl: { ...tls } }),
+    ...(sasl === null ? {} : { sasl }),
   }
 }

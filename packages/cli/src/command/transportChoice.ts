@@ -5,7 +5,8 @@ import { UsageError } from './failure.js'
 /** Where messages go, with everything that is needed to get there. */
 export type TransportChoice =
   | {
-      readonly name: 'kafkajs'
+      /** `kafka` is @oncebox/kafka, `kafkajs` the adapter of that client. */
+      readonly name: 'kafka' | 'kafkajs'
       readonly brokers: readonly string[]
       readonly tls: TlsChoice | null
       readonly sasl: SaslChoice | null
@@ -31,16 +32,17 @@ export interface SaslChoice {
  * @throws UsageError when none is named, or the flags do not go together, or a file cannot be read.
  */
 export function chooseTransport(flags: TransportFlags, password: string | undefined): TransportChoice {
-  const name = flags.transport ?? (flags.brokers === undefined ? undefined : 'kafkajs')
+  const name = flags.transport ?? (flags.brokers === undefined ? undefined : 'kafka')
   switch (name) {
     case undefined:
       throw new UsageError(
         'no transport is given',
         'Give --brokers or set KAFKA_BROKERS, or use --transport pg-boss --topic NAME=GROUP.',
       )
+    case 'kafka':
     case 'kafkajs':
       if (flags.brokers === undefined) {
-        throw new UsageError('kafkajs needs brokers', 'Give --brokers or set KAFKA_BROKERS.')
+        throw new UsageError(`${name} needs brokers`, 'Give --brokers or set KAFKA_BROKERS.')
       }
       if (flags.topic !== undefined) throw new UsageError('--topic only goes with --transport pg-boss')
       return { name, brokers: flags.brokers, tls: chooseTls(flags), sasl: chooseSasl(flags, password) }

@@ -13,6 +13,6 @@ export async function openTransport(
     const { pgBoss } = await import('@oncebox/pg-boss')
     return pgBoss({ connectionString: transport.url, topics: { [topic]: [group] }, heartbeatSeconds: 2 })
   }
-  const { kafkajs } = await import('@oncebox/kafkajs')
-  return kafkajs({ brokers: transport.brokers, sessionTimeoutMs })
+  const { kafka } = await import('@oncebox/kafka')
+  return kafka({ brokers: transport.brokers, sessionTimeoutMs })
 }

@@ -21,7 +21,7 @@ export interface ServiceSetup {
 
 export type TransportChoice =
   | { readonly kind: 'pg-boss'; readonly url: string }
-  | { readonly kind: 'kafkajs'; readonly brokers: readonly string[] }
+  | { readonly kind: 'kafka'; readonly brokers: readonly string[] }
 
 /** What a service tells on a line of its standard output. Counts are of this process, from its start. */
 export interface ServiceReport {

@@ -64,12 +64,12 @@ export async function setUpStage({ kafka, brokers, tell }: StageOptions): Promis
 
     let transport: TransportChoice
     if (!kafka) transport = { kind: 'pg-boss', url: await postgres.createDatabase('transport') }
-    else if (brokers !== undefined) transport = { kind: 'kafkajs', brokers }
+    else if (brokers !== undefined) transport = { kind: 'kafka', brokers }
     else {
       tell('starting a Kafka of its own (the first time it is downloaded)')
       const server = await startKafka()
       undo.push(() => server.remove())
-      transport = { kind: 'kafkajs', brokers: server.brokers }
+      transport = { kind: 'kafka', brokers: server.brokers }
     }
 
     const deliveryLog = join(directory, 'deliveries.log')

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { queueName } from '@oncebox/pg-boss'
 import pg from 'pg'
+import { installed } from '../command/installed.js'
 import type { ServiceSetup } from './serviceSetup.js'
 
 /** The transport as a bystander sees it, who believes neither relay nor consumer. */
@@ -39,8 +40,9 @@ function viewQueue(url: string, queue: string): TransportView {
   }
 }
 
+/** Through another client than the services use: it shares none of their faults. */
 async function viewTopic(brokers: readonly string[], topic: string, group: string): Promise<TransportView> {
-  const { default: client } = await import('kafkajs')
+  const { default: client } = await installed(() => import('kafkajs'))
   const kafka = new client.Kafka({
     clientId: 'oncebox-demo',
     brokers: [...brokers],

@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 export const saslMechanisms = ['plain', 'scram-sha-256', 'scram-sha-512'] as const
 
 export interface TransportFlags {
-  readonly transport?: 'kafkajs' | 'pg-boss'
+  readonly transport?: 'kafka' | 'kafkajs' | 'pg-boss'
   readonly brokers?: readonly string[]
   readonly tls?: boolean
   readonly tlsCa?: string
@@ -20,8 +20,8 @@ export function withTransportFlags(command: Command): Command {
   return command
     .optionsGroup('Transport:')
     .addOption(
-      new Option('--transport <name>', 'where messages go (default: kafkajs where brokers are given)')
-        .choices(['kafkajs', 'pg-boss'])
+      new Option('--transport <name>', 'where messages go (default: kafka where brokers are given)')
+        .choices(['kafka', 'kafkajs', 'pg-boss'])
         .env('ONCEBOX_TRANSPORT'),
     )
     .addOption(
