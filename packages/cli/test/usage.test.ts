@@ -4,8 +4,8 @@ import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { oncebox } from './oncebox.js'
 
-const verbs = ['migrate', 'plan', 'relay', 'status', 'tail', 'dead', 'demo']
-const databaseVerbs = ['migrate', 'plan', 'status', 'tail']
+const verbs = ['migrate', 'plan', 'relay', 'status', 'tail', 'lag', 'doctor', 'dead', 'demo']
+const databaseVerbs = ['migrate', 'plan', 'status', 'tail', 'lag', 'doctor']
 const nobody = 'postgres://somebody:canary-password@127.0.0.1:1/shop'
 
 test('without a verb the help goes to stderr and the exit code says usage', async () => {
@@ -34,7 +34,7 @@ test.each(verbs)('%s --help shows examples of itself and needs no database', asy
 describe('what is typed wrong is refused with exit code 2 and nothing on stdout', () => {
   test.each([
     ['a verb that there is not', ['migrat']],
-    ['a verb of the design that is not built yet', ['doctor']],
+    ['a verb of the design that is not built yet', ['dashboard']],
     ['an unknown flag', ['plan', '--databse-url', nobody]],
     ['an argument that is not taken', ['plan', 'now']],
     ['a flag without its value', ['plan', '--database-url']],
@@ -46,6 +46,7 @@ describe('what is typed wrong is refused with exit code 2 and nothing on stdout'
     ['a dead letter that is no number', ['dead', 'show', 'x', '--database-url', nobody]],
     ['a discard without a reason', ['dead', 'discard', '17', '--database-url', nobody]],
     ['a retry of nothing in particular', ['dead', 'retry', '--database-url', nobody]],
+    ['a consumer database that is none', ['doctor', '--consumer-url', 'mysql://x', '--database-url', nobody]],
     ['an age that is none', ['dead', 'list', '--older', 'yesterday', '--database-url', nobody]],
     ['--from without --print', ['migrate', '--from', '2', '--database-url', nobody]],
     ['a URL of something else', ['plan', '--database-url', 'mysql://localhost/shop']],

@@ -1,10 +1,14 @@
 import type { Tx } from '@oncebox/core'
-import { defaultSchema, outboxRing, schemaVersion, tables } from '@oncebox/schema'
-import { type ConsumerStatus, readConsumers } from './consumers.js'
-import { type LaneStatus, readLanes } from './lanes.js'
-import { type LeafStatus, readLeaves } from './leaves.js'
-import { parkedByLane, readParked } from './parked.js'
-import { notMigrated, type Problem, problemsOf } from './problems.js'
+import { defaultSchema, schemaVersion } from '@oncebox/schema'
+import type { ConsumerStatus } from './consumers.js'
+import { statusChecks } from './doctor/allChecks.js'
+import type { Check } from './doctor/check.js'
+import { limitsOf } from './doctor/doctor.js'
+import { createFactReader } from './doctor/factReader.js'
+import type { Facts } from './doctor/facts.js'
+import type { LaneStatus } from './lanes.js'
+import type { LeafStatus } from './leaves.js'
+import { notMigrated, type Problem } from './problems.js'
 
 /** The account of one database; what `oncebox status --json` prints. */
 export interface Status {
@@ -25,7 +29,6 @@ export interface StatusOptions {
 
 /** The oldest schema whose tables are read here. */
 const neededVersion = 5
-const threeDaysMs = 3 * 86_400_000
 
 /**
  * How things stand: lanes, storage, consumer groups, and what will not mend itself. Reads only, with plain queries on
@@ -43,44 +46,34 @@ export async function status(tx: Tx, options: StatusOptions = {}): Promise<Statu
     const problems = [notMigrated(schema, version, neededVersion)]
     return { schemaVersion: version, lanes: [], leaves: [], consumers: [], problems }
   }
-  const parked = await readParked(tx, schema)
-  const lanes = await readLanes(tx, schema, parkedByLane(parked))
-  const leaves = await readLeaves(tx, schema)
-  const consumers = await readConsumers(tx, schema)
-  const problems = problemsOf({
-    schema,
-    lanes,
-    parked,
-    leaves,
-    consumers,
-    overdueSeconds: await readOverdue(tx, schema),
-    databaseChanged: await readDatabaseChanged(tx, schema),
-    retentionMs: options.retentionMs ?? threeDaysMs,
-    slotWidthMs: outboxRing.widthMs,
-  })
+  const facts = await readFacts(tx, schema, options)
   return {
     schemaVersion: version,
-    lanes,
-    leaves: leaves.map(({ newestSeconds: _, ...leaf }) => leaf),
-    consumers,
-    problems,
+    lanes: facts.lanes,
+    leaves: facts.leaves.map(({ newestSeconds: _, ...leaf }) => leaf),
+    consumers: facts.consumers,
+    problems: statusChecks.flatMap((check) =>
+      (check as Check).judge(facts as Facts).map(({ code, what, next }) => ({ code, what, next })),
+    ),
   }
 }
 
-async function readOverdue(tx: Tx, schema: string): Promise<number | null> {
-  const { rows } = await tx.query<{ overdue: number }>(
-    `SELECT extract(epoch FROM clock_timestamp() - due_at)::float8 AS overdue
-     FROM ${tables(schema).scheduled} WHERE due_at <= clock_timestamp() ORDER BY due_at LIMIT 1`,
-  )
-  return rows[0]?.overdue ?? null
-}
+type StatusFacts = Pick<Facts, (typeof statusChecks)[number]['needs'][number]>
 
-/** Transaction numbers mean nothing in another cluster, so the counts of lanes mean nothing either. */
-async function readDatabaseChanged(tx: Tx, schema: string): Promise<boolean> {
-  const { rows } = await tx.query<{ same: boolean }>(
-    `SELECT system_identifier = (SELECT system_identifier::text FROM pg_control_system())
-       AND database_oid = (SELECT oid FROM pg_database WHERE datname = current_database()) AS same
-     FROM ${tables(schema).databaseIdentity}`,
-  )
-  return rows[0]?.same === false
+/** What the checks of `status` judge. */
+async function readFacts(tx: Tx, schema: string, { retentionMs }: StatusOptions): Promise<StatusFacts> {
+  const limits = limitsOf(retentionMs === undefined ? {} : { retentionMs })
+  const idle = { inspector: null, now: Date.now, sleep: async () => {} }
+  const facts = createFactReader({ tx, schema, limits, ...idle })
+  return {
+    schema,
+    limits,
+    databaseChanged: await facts.read('databaseChanged'),
+    parked: await facts.read('parked'),
+    lanes: await facts.read('lanes'),
+    leaves: await facts.read('leaves'),
+    leafLocks: await facts.read('leafLocks'),
+    consumers: await facts.read('consumers'),
+    overdueSeconds: await facts.read('overdueSeconds'),
+  }
 }

@@ -1,3 +1,4 @@
+export type { Inspector, OffsetRange, TopicFacts } from './inspector.js'
 export { orderKey } from './orderKey.js'
 export type { OutgoingRecord, Publisher, PublishOutcome } from './publisher.js'
 export { headerBytes } from './publisher.js'

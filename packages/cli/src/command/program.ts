@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import type { CommonFlags } from '../flags/commonFlags.js'
 import { addDead } from './deadVerb.js'
 import { exitCode } from './exitCode.js'
+import { addDoctor, addLag } from './opsVerbs.js'
 import { createRedactor } from './redaction.js'
 import { runVerb, type Verb } from './runVerb.js'
 import { addDemo, addMigrate, addPlan, addRelay, addStatus, addTail } from './verbs.js'
@@ -41,6 +42,8 @@ function createProgram(run: RunVerb): Command {
   addRelay(program, run)
   addStatus(program, run)
   addTail(program, run)
+  addLag(program, run)
+  addDoctor(program, run)
   addDead(program, run)
   addDemo(program, run)
   return program

@@ -51,7 +51,7 @@ async function createPublisher(choice: TransportChoice, database: OpenDatabase, 
 }
 
 /** Both adapters spell these alike. */
-function kafkaSettings({ brokers, tls, sasl }: Exclude<TransportChoice, { name: 'pg-boss' }>, logger: Logger) {
+export function kafkaSettings({ brokers, tls, sasl }: Exclude<TransportChoice, { name: 'pg-boss' }>, logger: Logger) {
   return {
     brokers,
     logger,

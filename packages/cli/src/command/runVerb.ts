@@ -23,7 +23,10 @@ export type Verb = (console: Console) => Promise<number>
 /** Runs a verb: opens stdout and stderr, reports what it throws, and flushes. */
 export async function runVerb(flags: CommonFlags, verb: Verb): Promise<number> {
   const { openDiagnostics } = await import('./diagnostics.js')
-  const redact = createRedactor([...secretsOf(flags.databaseUrl), process.env.KAFKA_SASL_PASSWORD])
+  const redact = createRedactor([
+    ...[flags.databaseUrl, ...(flags.consumerUrl ?? [])].flatMap(secretsOf),
+    process.env.KAFKA_SASL_PASSWORD,
+  ])
   const logger = await openDiagnostics({ level: flags.logLevel, redact, terminal: process.stderr.isTTY === true })
   const output = createOutput(process.stdout, flags.json === true)
   let listener: StopListener | undefined

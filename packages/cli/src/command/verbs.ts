@@ -8,6 +8,7 @@ import type { PlanFlags } from '../verbs/plan.js'
 import type { RelayFlags } from '../verbs/relay.js'
 import type { StatusFlags } from '../verbs/status.js'
 import type { TailFlags } from '../verbs/tail.js'
+import { examples } from './examples.js'
 import type { RunVerb } from './program.js'
 
 // A verb's module is imported when the verb runs: the command line is parsed, and help shown, without a database
@@ -142,8 +143,4 @@ export function addDemo(program: Command, run: RunVerb): void {
     .action((flags: DemoFlags) =>
       run(flags, async (console) => (await import('../verbs/demo.js')).demo(flags, console)),
     )
-}
-
-function examples(...lines: string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}`
 }

@@ -5,6 +5,7 @@ export interface CommonFlags {
   readonly json?: boolean
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
   readonly databaseUrl?: string
+  readonly consumerUrl?: readonly string[]
 }
 
 /** Adds `--json` and `--log-level`. */

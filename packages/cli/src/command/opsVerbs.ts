@@ -1,0 +1,59 @@
+import type { Command } from 'commander'
+import { withCommonFlags } from '../flags/commonFlags.js'
+import { withConsumerFlags } from '../flags/consumerFlags.js'
+import { withDatabaseFlags } from '../flags/databaseFlags.js'
+import { age } from '../flags/deadLetterFlags.js'
+import { withTransportFlags } from '../flags/transportFlags.js'
+import type { DoctorFlags } from '../verbs/doctor.js'
+import type { LagFlags } from '../verbs/lag.js'
+import { examples } from './examples.js'
+import type { RunVerb } from './program.js'
+
+/** `lag` */
+export function addLag(program: Command, run: RunVerb): void {
+  const command = program
+    .command('lag')
+    .summary('say how far relay and consumers are behind, in messages and seconds')
+    .description(
+      'What waits for the relay, lane by lane, and with brokers what waits for each consumer group, partition by ' +
+        'partition. Exit 1 when something has waited longer than --over.',
+    )
+    .option('--over <age>', 'what is too long: 30s, 15m, 2h', age, 60_000)
+  withCommonFlags(withDatabaseFlags(withConsumerFlags(withTransportFlags(command))), 'one JSON document on stdout')
+    .addHelpText(
+      'after',
+      examples(
+        'oncebox lag --brokers localhost:9092',
+        'oncebox lag --over 5m --consumer-url postgres://billing@db2/billing --brokers localhost:9092',
+        "oncebox lag --json | jq '.lanes[].seconds'",
+      ),
+    )
+    .action((flags: LagFlags) => run(flags, async (console) => (await import('../verbs/lag.js')).lag(flags, console)))
+}
+
+/** `doctor` */
+export function addDoctor(program: Command, run: RunVerb): void {
+  const command = program
+    .command('doctor')
+    .summary('look for everything that is wrong, and say what mends it')
+    .description(
+      'Goes through a list of checks: rights, migrations, relay, storage, settings, clocks, open transactions, and with ' +
+        'brokers the topics. Says of each finding why it matters and what to type. Changes nothing. Exit 1 when there ' +
+        'is a problem; advice alone is exit 0.',
+    )
+    .option('--retention <age>', 'how long the relay keeps published messages', age, 3 * 86_400_000)
+    .option('--horizon <age>', 'how long consumers remember an id', age, 7 * 86_400_000)
+    .option('--open <age>', 'how long a transaction may be open', age, 300_000)
+  withCommonFlags(withDatabaseFlags(withConsumerFlags(withTransportFlags(command))), 'one JSON document on stdout')
+    .addHelpText(
+      'after',
+      examples(
+        'oncebox doctor --brokers localhost:9092',
+        'oncebox doctor --consumer-url postgres://billing@db2/billing',
+        "oncebox doctor --json | jq '.databases[].checks[].findings[]'",
+      ),
+    )
+    .action((flags: DoctorFlags) =>
+      run(flags, async (console) => (await import('../verbs/doctor.js')).doctor(flags, console)),
+    )
+}

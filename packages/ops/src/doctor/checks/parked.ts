@@ -1,0 +1,37 @@
+import { tables } from '@oncebox/schema'
+import { counted } from '../../wording.js'
+import { defineCheck } from '../check.js'
+
+export const parked = defineCheck({
+  name: 'no key is held back by the relay',
+  needs: ['schema', 'parked'],
+  why: 'These messages, and every later one of their keys, reach nobody until the cause is gone.',
+  judge({ schema, parked }) {
+    return parked.map(({ topic, reason, keys, messages, firstKeys, firstId }) => {
+      const named = firstKeys.map((key) => (key === null ? 'no key' : JSON.stringify(key))).join(', ')
+      const more = keys > firstKeys.length ? ', …' : ''
+      return {
+        code: 'KEYS_PARKED',
+        what: `Topic ${JSON.stringify(topic)}: ${counted(keys, 'key')} with ${counted(messages, 'message')} held back, reason ${reason}: ${named}${more}.`,
+        next: `${remedy(topic, reason)} The relay tries again by itself, in order; the first message is ${firstId}, the others are in ${tables(schema).parked}.`,
+      }
+    })
+  },
+})
+
+/** By the relay's code for the refusal. */
+function remedy(topic: string, reason: string): string {
+  const name = JSON.stringify(topic)
+  switch (reason) {
+    case 'TOPIC_MISSING':
+      return `Create the topic ${name}, or start the relay with --create-topics N.`
+    case 'TOPIC_WITHOUT_GROUP':
+      return `Declare a consumer group for the topic ${name} in the transport's settings.`
+    case 'NOT_AUTHORIZED':
+      return `Allow the relay's user to write to the topic ${name}.`
+    case 'RECORD_TOO_LARGE':
+      return `Raise the largest message the topic ${name} takes (max.message.bytes).`
+    default:
+      return "Read in the relay's log why it was refused, and remove the cause."
+  }
+}

@@ -1,0 +1,17 @@
+import { defineCheck } from '../check.js'
+
+export const topics = defineCheck({
+  name: 'topics exist',
+  needs: ['usedTopics', 'topics'],
+  why: 'Messages of a topic that does not exist are held back, and those of other topics are not.',
+  judge({ usedTopics, topics }) {
+    return usedTopics
+      .filter(({ topic }) => !topics.has(topic))
+      .map(({ topic, written, groups }) => ({
+        code: 'TOPIC_MISSING',
+        severity: written || groups.length > 0 ? 'problem' : 'advice',
+        what: `Topic ${JSON.stringify(topic)} does not exist in Kafka; ${written ? 'messages are written for it' : groups.length > 0 ? `group ${groups.map((group) => JSON.stringify(group)).join(', ')} read it` : 'messages were written for it once'}.`,
+        next: `Create it: kafka-topics.sh --create --topic ${topic} --partitions N, or run the relay with --create-topics N.`,
+      }))
+  },
+})

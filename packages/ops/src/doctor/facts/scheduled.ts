@@ -1,0 +1,11 @@
+import type { Tx } from '@oncebox/core'
+import { tables } from '@oncebox/schema'
+
+/** Seconds since the earliest scheduled message became due; null when none is due. */
+export async function readOverdue(tx: Tx, schema: string): Promise<number | null> {
+  const { rows } = await tx.query<{ overdue: number }>(
+    `SELECT extract(epoch FROM clock_timestamp() - due_at)::float8 AS overdue
+     FROM ${tables(schema).scheduled} WHERE due_at <= clock_timestamp() ORDER BY due_at LIMIT 1`,
+  )
+  return rows[0]?.overdue ?? null
+}
