@@ -37,15 +37,30 @@ export function records(count: number): BenchRecord[] {
   }))
 }
 
+export interface Filling {
+  readonly keys?: number
+  /** Bytes of a payload; the 200 bytes of the one workload when left out. */
+  readonly payloadBytes?: number
+  /** Messages go to so many topics in turn: `bench`, `bench-1`, `bench-2`, …. */
+  readonly topics?: number
+}
+
+export function topicName(number: number): string {
+  return number === 0 ? topic : `${topic}-${number}`
+}
+
 /** Fills the outbox, a hundred rows a transaction, as small services would. Not timed. */
-export async function fillOutbox(pool: Pool, schema: string, messages: number): Promise<void> {
+export async function fillOutbox(pool: Pool, schema: string, messages: number, filling: Filling = {}): Promise<void> {
+  const { keys: ownKeys = keys, payloadBytes = 200, topics = 1 } = filling
+  const name =
+    topics === 1 ? `'${topic}'` : `CASE n % ${topics} WHEN 0 THEN '${topic}' ELSE '${topic}-' || n % ${topics} END`
   await pool.query(`
     CREATE OR REPLACE PROCEDURE bench_fill(messages int) LANGUAGE plpgsql AS $$
     BEGIN
       FOR lowest IN 0 .. messages - 1 BY 100 LOOP
         INSERT INTO ${schema}.outbox (id, source, topic, key, type, content_type, payload)
-        SELECT ${schema}.uuid_v7(), '${source}', '${topic}', 'k' || n % ${keys}, '${type}', 'application/json',
-          convert_to(rpad('{"seq":' || n || ',"key":"k' || n % ${keys} || '","pad":"', 198, 'x') || '"}', 'UTF8')
+        SELECT ${schema}.uuid_v7(), '${source}', ${name}, 'k' || n % ${ownKeys}, '${type}', 'application/json',
+          convert_to(rpad('{"seq":' || n || ',"key":"k' || n % ${ownKeys} || '","pad":"', ${payloadBytes - 2}, 'x') || '"}', 'UTF8')
         FROM generate_series(lowest, least(lowest + 99, messages - 1)) AS n;
         COMMIT;
       END LOOP;
@@ -53,9 +68,10 @@ export async function fillOutbox(pool: Pool, schema: string, messages: number): 
   await pool.query('CALL bench_fill($1)', [messages])
 }
 
-/** Everything in the outbox waits again. */
-export async function rewind(pool: Pool, schema: string): Promise<void> {
+/** Everything in the outbox, or what came after a snapshot, waits again; in every lane. */
+export async function rewind(pool: Pool, schema: string, snapshot = '3:3:'): Promise<void> {
   await pool.query(
-    `UPDATE ${schema}.relay_cursor SET last_snapshot = '3:3:', upper_snapshot = NULL, page_position = NULL`,
+    `UPDATE ${schema}.relay_cursor SET last_snapshot = $1::text::pg_snapshot, upper_snapshot = NULL, page_position = NULL`,
+    [snapshot],
   )
 }

@@ -1,0 +1,56 @@
+import { type Command, Option } from 'commander'
+import { inbox } from '../inbox.js'
+import { latency } from '../latency.js'
+import { type PeerArm, peerArms, peers } from '../peers.js'
+import type { SuiteResult } from '../results.js'
+import { scale } from '../scale.js'
+import { write } from '../write.js'
+import { count, namesOf, progress } from './arguments.js'
+
+/** The subcommands that print what they measured, whole, as JSON: the table is made of it. */
+export function addSuites(program: Command): void {
+  program
+    .command('write')
+    .description('What a message costs the transaction it is written in: transactions a second, WAL.')
+    .option('--seconds <n>', 'how long each run writes', count, 5)
+    .option('--rounds <n>', 'how often each arm runs', count, 3)
+    .action((flags: { seconds: number; rounds: number }) => print(write({ ...flags, progress })))
+  program
+    .command('latency')
+    .description('From the commit to a consumer of Kafka at a steady rate; and what an idle relay costs.')
+    .option('--seconds <n>', 'how long each rate is held', count, 10)
+    .option('--rounds <n>', 'how often each arm runs', count, 1)
+    .action((flags: { seconds: number; rounds: number }) => print(latency({ ...flags, progress })))
+  program
+    .command('inbox')
+    .description('What handling each message once costs.')
+    .option('--messages <n>', 'messages of a run in batches', count, 50_000)
+    .option('--remembered <n>', 'ids that are in the inbox before', count, 200_000)
+    .option('--rounds <n>', 'how often each arm runs', count, 3)
+    .action((flags: { messages: number; remembered: number; rounds: number }) => print(inbox({ ...flags, progress })))
+  program
+    .command('scale')
+    .description('How the drain moves with backlog, retained rows, keys, payload, topics, an open transaction, lanes.')
+    .option('--messages <n>', 'messages that wait where nothing else is said', count, 50_000)
+    .option('--large <n>', 'the larger backlog; twice as many are retained', count, 200_000)
+    .option('--huge <n>', 'a still larger backlog, such as 10000000 (left out without it)', count)
+    .option('--rounds <n>', 'how often each arm runs', count, 1)
+    .action(({ huge = 0, ...flags }: { messages: number; large: number; huge?: number; rounds: number }) =>
+      print(scale({ ...flags, huge, progress })),
+    )
+  program
+    .command('peers')
+    .description('The drain beside relays that others made: Debezium, pg-transactional-outbox, Watermill.')
+    .option('--messages <n>', 'messages in the backlog', count, 200_000)
+    .option('--rounds <n>', 'how often each arm runs', count, 1)
+    .addOption(new Option('--arms <names>', 'comma-separated; all without it').argParser(namesOf(peerArms)))
+    .action(({ arms = [...peerArms], ...flags }: { messages: number; rounds: number; arms?: PeerArm[] }) =>
+      print(peers({ ...flags, arms, progress })),
+    )
+}
+
+async function print(measured: Promise<SuiteResult>): Promise<void> {
+  const result = await measured
+  process.stdout.write(`${JSON.stringify(result, null, 2)}\n`)
+  if (result.failures.length > 0) process.exitCode = 1
+}

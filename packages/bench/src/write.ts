@@ -1,0 +1,53 @@
+import { startPostgres } from '@oncebox/testkit'
+import pg from 'pg'
+import { sampleOf } from './armResult.js'
+import { interleave } from './interleave.js'
+import type { Sample, SuiteResult } from './results.js'
+import { runArm } from './runArm.js'
+import { migrated, postgresSettings } from './servers.js'
+import { type WriteArm, writeArms } from './writeArms.js'
+
+export interface WriteOptions {
+  /** How long each run writes. */
+  readonly seconds: number
+  readonly rounds: number
+  readonly progress: (line: string) => void
+}
+
+/**
+ * What a message costs the transaction it is written in: transactions a second of 8 writers, and bytes of WAL. A
+ * transaction is one insert of a business row, the smallest there is, so that the ratio is the worst there is.
+ */
+export async function write(options: WriteOptions): Promise<SuiteResult> {
+  const { seconds, rounds, progress } = options
+  progress('starting Postgres')
+  // As most run it: no logical decoding, which would add to every arm's WAL.
+  const postgres = await startPostgres({ settings: { ...postgresSettings, wal_level: 'replica' } })
+  const pool = new pg.Pool({ connectionString: postgres.url, max: 2 })
+  pool.on('error', () => undefined)
+  try {
+    await migrated(pool, 'oncebox')
+    await pool.query(
+      'CREATE TABLE orders (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, customer text, cents integer)',
+    )
+    const environment = { DATABASE_URL: postgres.url, POSTGRES_PID: `${postgres.pid ?? ''}`, SECONDS: `${seconds}` }
+    const arm = (name: WriteArm) => ({
+      name,
+      async run(): Promise<Sample> {
+        // Every arm begins with empty tables and with no page that would be written whole into the WAL again.
+        await pool.query('TRUNCATE orders, oncebox.outbox')
+        return sampleOf(await runArm('writeTransactions', { ...environment, WAY: name }))
+      },
+    })
+    const settings = { writers: 8, seconds, payloadBytes: 200 }
+    return await interleave((Object.keys(writeArms) as WriteArm[]).map(arm), {
+      suite: 'write',
+      rounds,
+      progress,
+      settings,
+    })
+  } finally {
+    await pool.end()
+    await postgres.remove()
+  }
+}
