@@ -11,6 +11,7 @@ export { type ConsumerLag, type ConsumerLagOptions, consumerLag, type LaneLag, l
 export type { LaneStatus } from './lanes.js'
 export type { LeafStatus } from './leaves.js'
 export { type Problem, type ProblemCode, problemCodes } from './problems.js'
+export { type Publication, publicationsOf } from './publications.js'
 export { type Status, type StatusOptions, status } from './status.js'
 export { type TailCursor, type TailOptions, type TailPage, tail } from './tail.js'
 export type { TailMessage } from './tailRows.js'

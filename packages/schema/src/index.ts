@@ -6,6 +6,8 @@ export { checksumOf, type Migration, migrationsDirectory, readMigrations } from 
 export { outboxRing } from './outboxRing.js'
 export { type MigrationPlan, type MigrationState, type PlannedMigration, plan, planOf, requireSound } from './plan.js'
 export { type PrintOptions, printMigrations } from './printMigrations.js'
+export { publicationRing } from './publicationRing.js'
+export { insertPublications, type PublishedBatch, publicationsParameter } from './publications.js'
 export { migrateCommand, type RequireSchemaOptions, requireSchema } from './requireSchema.js'
 export { defaultSchema, quoteSchema } from './schemaName.js'
 export { type Tables, tables } from './tables.js'

@@ -15,6 +15,7 @@ export interface Tables {
   readonly databaseIdentity: string
   readonly pinnedTopic: string
   readonly parked: string
+  readonly publication: string
   readonly inbox: string
   readonly inboxForeign: string
   readonly consumerOffset: string
@@ -35,6 +36,8 @@ export interface Tables {
   readonly emit: string
   /** Function: `inbox_slot(message_id)`. */
   readonly inboxSlot: string
+  /** Function: `reclaim_publications(retention)`. */
+  readonly reclaimPublications: string
   /** Any other object of the schema by its plain name, such as a leaf of a ring. */
   of(name: string): string
 }
@@ -56,6 +59,7 @@ export function tables(schema: string = defaultSchema): Tables {
     databaseIdentity: of('database_identity'),
     pinnedTopic: of('pinned_topic'),
     parked: of('parked'),
+    publication: of('publication'),
     inbox: of('inbox'),
     inboxForeign: of('inbox_foreign'),
     consumerOffset: of('consumer_offset'),
@@ -71,6 +75,7 @@ export function tables(schema: string = defaultSchema): Tables {
     idSegment: of('id_segment'),
     emit: of('emit'),
     inboxSlot: of('inbox_slot'),
+    reclaimPublications: of('reclaim_publications'),
     of,
   }
 }
