@@ -58,8 +58,6 @@ test('in a consumer: messages of different ids pay once, and a batch with more k
     messages,
     batchMessages: 1_000,
     backoff: { minMs: 1, maxMs: 5 },
-    // A refused batch goes on in parts, in the order of the partition.
-    poison: 'skip',
     handlers: {
       'payment.requested': async ({ data: { serial } }, { tx }) => {
         await businessKey(tx, { scope: 'payment', key: serial, maxKeys: 100 }, () =>
@@ -71,10 +69,34 @@ test('in a consumer: messages of different ids pay once, and a batch with more k
   await consumer.start()
   await until(() => transport.committed('payments', 'payments', 0) === 300, { what: 'everything to be handled' })
   await consumer.stop()
-  expect(consumer.counters()).toMatchObject({ handled: 300, deadLettered: 0 })
+  expect(consumer.counters()).toMatchObject({ handled: 300, deadLettered: 0, failedAttempts: 0, parked: 0 })
+  expect(consumer.counters().conflicts).toBeGreaterThan(0)
   expect(await all(database, 'select count(*)::int, count(distinct serial)::int as serials from shop.payment')).toEqual(
     [{ count: 150, serials: 150 }],
   )
+})
+
+test('a message that by itself asks for more keys than allowed is at fault, and a dead letter after its attempts', async () => {
+  const transport = await sent(['greedy', 'modest'])
+  const consumer = createConsumer({
+    db: pgDatabase(database.pool),
+    subscriber: transport.subscriber(),
+    group: 'greedy',
+    messages,
+    attempts: 2,
+    backoff: { minMs: 1, maxMs: 5 },
+    poison: 'skip',
+    handlers: {
+      'payment.requested': async ({ data: { serial } }, { tx }) => {
+        const keys = serial === 'greedy' ? ['1', '2', '3'] : ['4']
+        for (const key of keys) await businessKey(tx, { scope: 'greedy', key, maxKeys: 2 }, () => undefined)
+      },
+    },
+  })
+  await consumer.start()
+  await until(() => transport.committed('greedy', 'payments', 0) === 2, { what: 'both to be settled' })
+  await consumer.stop()
+  expect(consumer.counters()).toMatchObject({ handled: 1, deadLettered: 1, failedAttempts: 2 })
 })
 
 test("with Kysely's own transaction beside the guard, in a handler that is delivered by hand", async () => {

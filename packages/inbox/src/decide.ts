@@ -1,7 +1,7 @@
 import { type BatchPlan, bisected, committed, heldAt, isolated, type Span } from './batchPlan.js'
 import { afterCommit, afterConflict, type BatchSize } from './batchSize.js'
 import type { Failure } from './failure.js'
-import type { HandlerOutcome } from './outcome.js'
+import { decided, type HandlerOutcome } from './outcome.js'
 import type { PoisonPolicy } from './poison.js'
 
 /** Where a batch stands. */
@@ -10,6 +10,8 @@ export interface BatchState {
   readonly size: BatchSize
   /** Conflicts in a row of transactions that cannot be made smaller. */
   readonly conflictsAlone: number
+  /** The record that violated a declared unique constraint and is being run again, alone. */
+  readonly repeating: number | null
 }
 
 /** What to do about a transaction that did not commit. */
@@ -31,7 +33,8 @@ export type Remedy =
 const conflictsThatCount = 10
 
 export function afterSpanCommitted(state: BatchState, span: Span, limit: number): BatchState {
-  return { plan: committed(state.plan, span), size: afterCommit(state.size, limit), conflictsAlone: 0 }
+  const size = afterCommit(state.size, limit)
+  return { plan: committed(state.plan, span), size, conflictsAlone: 0, repeating: state.repeating }
 }
 
 /** The next step after a failed transaction. Pure. */
@@ -64,9 +67,13 @@ export function afterFailure(
     case 'suspects': {
       const [index] = failure.suspects
       if (failure.suspects.length === 1 && index !== undefined) {
-        const { outcome } = failure
+        const plan = isolated(state.plan, index)
+        if (failure.repeated !== null && state.repeating !== index) {
+          return { state: { ...state, plan, repeating: index }, remedy: { kind: 'again' } }
+        }
+        const outcome = decided(failure)
         return {
-          state: { ...state, plan: isolated(state.plan, index) },
+          state: { ...state, plan },
           remedy: outcome === null ? { kind: 'count', index } : { kind: 'obey', index, outcome },
         }
       }

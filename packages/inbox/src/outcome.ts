@@ -42,6 +42,19 @@ export function skip(reason: string): HandlerOutcome {
   return new HandlerOutcome('skip', reason)
 }
 
+/** What was decided about a message that failed for good: by its handler, or by a declared unique constraint. */
+export function decided(failure: {
+  readonly outcome: HandlerOutcome | null
+  readonly repeated: string | null
+}): HandlerOutcome | null {
+  return failure.repeated === null ? failure.outcome : doneAlready(failure.repeated)
+}
+
+/** What becomes of a message that violates a declared unique constraint also alone: what it would do is done. */
+function doneAlready(constraint: string): HandlerOutcome {
+  return skip(`done already: unique constraint ${constraint}`)
+}
+
 /** The outcome that was returned or thrown, or null. Works across copies of the package. */
 export function outcomeOf(value: unknown): HandlerOutcome | null {
   return value instanceof Error && brand in value ? (value as HandlerOutcome) : null

@@ -45,7 +45,7 @@ export async function processBatch<Trx>(
     plan = heldAt(plan, blocked.index)
     retryAfterMs = blockedRetryMs
   }
-  let state: BatchState = { plan, size: parts.size, conflictsAlone: 0 }
+  let state: BatchState = { plan, size: parts.size, conflictsAlone: 0, repeating: null }
 
   for (;;) {
     if (batch.signal.aborted || parts.stopping()) return { done: state.plan.done }

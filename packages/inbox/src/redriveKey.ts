@@ -4,6 +4,7 @@ import { backoffMs } from './backoff.js'
 import type { Item } from './decode.js'
 import { type Failure, failureOf, newTrace } from './failure.js'
 import { causeOf } from './fate.js'
+import { decided } from './outcome.js'
 import { buryParked, deleteParked, firstParked, type ParkedRow, readParked } from './parkedDeliveries.js'
 import { lockHead, type ParkedKey, releaseHead, setDue } from './parkedHead.js'
 import { parksKey, policyOf } from './poison.js'
@@ -45,6 +46,7 @@ export async function redriveKey<Trx>(parts: RedriveParts<Trx>): Promise<boolean
   }
   // What has failed before goes alone: whatever goes wrong then is its own doing.
   let most = attempt > 1 ? 1 : parts.most
+  let repeating = false
   for (;;) {
     const tried = await tryKey(parts, claim, most, attempt)
     if (tried.failure === null) {
@@ -56,6 +58,11 @@ export async function redriveKey<Trx>(parts: RedriveParts<Trx>): Promise<boolean
     const culprit = failure.kind === 'suspects' && failure.suspects.length === 1 ? failure.suspects[0] : undefined
     if (most > 1 && failure.kind === 'suspects' && culprit !== 0) {
       most = culprit ?? Math.max(1, (failure.suspects[0] as number) || failure.suspects.length >> 1)
+      continue
+    }
+    if (failure.kind === 'suspects' && failure.repeated !== null && !repeating) {
+      most = 1
+      repeating = true
       continue
     }
     if (failure.kind === 'conflict') parts.most = Math.max(1, parts.most >> 1)
@@ -115,7 +122,7 @@ async function tryKey<Trx>(
     return { failure: null, items }
   } catch (error) {
     if (error instanceof AlreadySettled) return { failure: null, items: [] }
-    return { failure: failureOf(error, trace, lost.aborted), items: [] }
+    return { failure: failureOf(error, trace, lost.aborted, settings.duplicateConstraints), items: [] }
   }
 }
 
@@ -129,7 +136,8 @@ async function settleFailure<Trx>(
   const { settings, tables, report } = parts
   const { db, group, backoff, random } = settings
   if (item.verdict.kind === 'dead') return giveUp(parts, key, first, item, item.verdict)
-  if (failure.kind === 'suspects' && failure.outcome === null) {
+  const outcome = failure.kind === 'suspects' ? decided(failure) : null
+  if (failure.kind === 'suspects' && outcome === null) {
     const { error, reason } = causeOf(failure, item)
     const policy = policyOf(settings.poison, first.type)
     const attempts = await db.transaction(async ({ tx }) => {
@@ -142,7 +150,6 @@ async function settleFailure<Trx>(
     if (policy === 'block' || attempts < settings.attempts) return
     return giveUp(parts, key, first, item, { reason, error })
   }
-  const outcome = failure.kind === 'suspects' ? failure.outcome : null
   if (outcome?.kind === 'deadLetter') {
     return giveUp(parts, key, first, item, { reason: 'HANDLER_GAVE_UP', error: outcome })
   }

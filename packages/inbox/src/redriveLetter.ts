@@ -2,6 +2,7 @@ import type { ErrorCode, Tx } from '@oncebox/core'
 import { consumerDied, storedErrorOf } from './attempts.js'
 import { type Failure, failureOf, newTrace } from './failure.js'
 import { causeOf } from './fate.js'
+import { decided } from './outcome.js'
 import { lockHead, releaseHead } from './parkedHead.js'
 import { AlreadySettled, beginRedrive, claimMs, itemOfRow, type RedriveParts, runStored, settle } from './redriveRun.js'
 import { type RecordRow, recordColumns } from './storedEnvelope.js'
@@ -32,13 +33,15 @@ export async function redriveLetter<Trx>(parts: RedriveParts<Trx>): Promise<bool
     if (await failAgain(parts, letter.number, error.code, error)) report.buried(item, error.code, error)
     return true
   }
-  const failure = await tryLetter(parts, letter)
+  let failure = await tryLetter(parts, letter)
+  // Once more, as a message of a batch would be: then it is known that its effect is there.
+  if (isRepeated(failure)) failure = await tryLetter(parts, letter)
   if (failure === null) {
     report.redriven(item)
     return true
   }
   if (failure === 'settled') return true
-  const outcome = failure.kind === 'suspects' ? failure.outcome : null
+  const outcome = failure.kind === 'suspects' ? decided(failure) : null
   if (outcome?.kind === 'skip') {
     await settings.db.transaction(({ tx }) => removeLetter(tx, parts, letter, outcome.message))
     return true
@@ -56,6 +59,10 @@ export async function redriveLetter<Trx>(parts: RedriveParts<Trx>): Promise<bool
   const laterMs = outcome === null ? Math.round(pauseMs * (0.5 + settings.random())) : outcome.afterMs
   await settings.db.transaction(({ tx }) => putOff(tx, parts, letter.number, laterMs))
   return true
+}
+
+function isRepeated(failure: Failure | 'settled' | null): boolean {
+  return failure !== null && failure !== 'settled' && failure.kind === 'suspects' && failure.repeated !== null
 }
 
 async function claimLetter<Trx>({ settings, tables }: RedriveParts<Trx>): Promise<Letter | null> {
@@ -88,7 +95,7 @@ async function tryLetter<Trx>(parts: RedriveParts<Trx>, letter: Letter): Promise
     return null
   } catch (error) {
     if (error instanceof AlreadySettled) return 'settled'
-    return failureOf(error, trace, parts.lost.aborted)
+    return failureOf(error, trace, parts.lost.aborted, parts.settings.duplicateConstraints)
   }
 }
 

@@ -42,6 +42,11 @@ export interface ConsumerOptions<C extends MessageContracts, Trx> {
    * others. Default `park`.
    */
   readonly poison?: PoisonPolicy | ({ readonly [T in keyof C]?: PoisonPolicy } & { readonly [anyType]?: PoisonPolicy })
+  /**
+   * Names of unique constraints, or unique indexes, of business tables: a message that violates one of them is run
+   * again, alone, and if it does so again, what it would do is done already: it is skipped. Default: none.
+   */
+  readonly duplicateConstraints?: readonly string[]
   /** Pause after a failed attempt, doubling from `minMs` to `maxMs`, with jitter. Default 200 ms to 60 s. */
   readonly backoff?: Partial<Backoff>
   /** For how long an id is remembered, in milliseconds; older messages are refused. Default 7 days, at most about 10. */
@@ -75,6 +80,7 @@ export interface Settings<Trx> {
   readonly batchBytes: number
   readonly attempts: number
   readonly poison: PoisonPolicies
+  readonly duplicateConstraints: readonly string[]
   readonly backoff: Backoff
   readonly redrivePollMs: number
   readonly horizonMs: number
@@ -116,6 +122,7 @@ export function settingsOf<C extends MessageContracts, Trx>(options: ConsumerOpt
     batchBytes: positive('batchBytes', options.batchBytes ?? 4 << 20),
     attempts: positive('attempts', options.attempts ?? 8),
     poison: policiesOf(options.poison ?? 'park', contracts),
+    duplicateConstraints: options.duplicateConstraints ?? [],
     redrivePollMs: positive('redrivePollMs', options.redrivePollMs ?? 1_000),
     backoff: {
       minMs: positive('backoff.minMs', options.backoff?.minMs ?? 200),

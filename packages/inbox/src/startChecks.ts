@@ -1,15 +1,19 @@
-import { OnceboxError } from '@oncebox/core'
+import { OnceboxError, type Tx } from '@oncebox/core'
 import { requireSchema } from '@oncebox/schema'
 import type { Settings } from './settings.js'
 
 /**
  * Refuses to start where messages would be lost or refused by design.
  *
- * @throws OnceboxError `SCHEMA_NOT_MIGRATED`; `INVALID_SETTING` when a topic keeps records longer than ids are remembered.
+ * @throws OnceboxError `SCHEMA_NOT_MIGRATED`; `INVALID_SETTING` when a topic keeps records longer than ids are remembered, or
+ *   a name in `duplicateConstraints` is of no unique index.
  */
 export async function checkStart<Trx>(settings: Settings<Trx>): Promise<void> {
   const { db, schema, subscriber, topics, horizonMs } = settings
-  await db.transaction(({ tx }) => requireSchema(tx, { schema }))
+  await db.transaction(async ({ tx }) => {
+    await requireSchema(tx, { schema })
+    await requireUnique(tx, settings.duplicateConstraints)
+  })
   if (settings.allowLongerRetention) return
   for (const topic of topics) {
     const retentionMs = await subscriber.retentionMs(topic)
@@ -23,4 +27,21 @@ export async function checkStart<Trx>(settings: Settings<Trx>): Promise<void> {
       },
     )
   }
+}
+
+/** A name that is written wrong would be found out by dead letters only. Unique constraints are indexes of their name. */
+async function requireUnique(tx: Tx, names: readonly string[]): Promise<void> {
+  if (names.length === 0) return
+  const { rows } = await tx.query<{ name: string }>(
+    `SELECT name FROM json_array_elements_text($1::text::json) AS name
+     WHERE NOT EXISTS (
+       SELECT FROM pg_class JOIN pg_index ON indexrelid = pg_class.oid WHERE relname = name AND indisunique
+     )`,
+    [JSON.stringify(names)],
+  )
+  if (rows.length === 0) return
+  const missing = rows.map(({ name }) => name).join(', ')
+  throw new OnceboxError('INVALID_SETTING', `duplicateConstraints names what is no unique index here: ${missing}`, {
+    next: 'Name the unique constraints or unique indexes as the database does; of partitioned tables, those of the partitions.',
+  })
 }

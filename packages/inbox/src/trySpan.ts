@@ -36,7 +36,7 @@ export async function trySpan<Trx>(
     report.committed(batch, result)
     return null
   } catch (error) {
-    return failureOf(error, trace, signal.aborted)
+    return failureOf(error, trace, signal.aborted, settings.duplicateConstraints)
   }
 }
 
@@ -73,7 +73,7 @@ export async function tryCarefully<Trx>(
       return failureOf(error, newTrace(), batch.signal.aborted)
     }
     const failure = await trySpan(parts, batch, [item], overwrite, true)
-    const faulty = failure?.kind === 'suspects' && failure.outcome === null
+    const faulty = failure?.kind === 'suspects' && failure.outcome === null && failure.repeated === null
     if (failure === null || !faulty) await conclude(parts, item, failure)
     return failure
   })

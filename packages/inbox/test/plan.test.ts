@@ -28,7 +28,7 @@ function drive(options: {
     const plan = [...counts.keys()]
       .filter((index) => index >= start && !buried.has(index))
       .reduce((each, index) => isolated(each, index - start), planOf(records - start))
-    let state: BatchState = { plan, size: fullSize(limit), conflictsAlone: 0 }
+    let state: BatchState = { plan, size: fullSize(limit), conflictsAlone: 0, repeating: null }
     for (let span = nextSpan(state.plan, limit); span !== null; span = nextSpan(state.plan, limit)) {
       transactions++
       expect(span.to - span.from).toBeLessThanOrEqual(limit)
@@ -41,7 +41,14 @@ function drive(options: {
         continue
       }
       const suspects = known ? [culprit] : runs
-      const failure: Failure = { kind: 'suspects', suspects, swallowed: false, outcome: null, error: null }
+      const failure: Failure = {
+        kind: 'suspects',
+        suspects,
+        swallowed: false,
+        outcome: null,
+        repeated: null,
+        error: null,
+      }
       const next = afterFailure(state, span, failure)
       state = next.state
       if (next.remedy.kind === 'count') {
@@ -114,7 +121,7 @@ describe('the decisions about a failed transaction', () => {
 
   test('ten conflicts of a message alone in its transaction count as a failed attempt; with others beside it, none', () => {
     const conflict = (ran: number[]): Failure => ({ kind: 'conflict', ran, error: null })
-    let state: BatchState = { plan: planOf(1), size: fullSize(500), conflictsAlone: 0 }
+    let state: BatchState = { plan: planOf(1), size: fullSize(500), conflictsAlone: 0, repeating: null }
     const remedies: string[] = []
     for (let time = 0; time < 10; time++) {
       const next = afterFailure(state, { from: 0, to: 1 }, conflict([0]))
@@ -122,7 +129,7 @@ describe('the decisions about a failed transaction', () => {
       remedies.push(next.remedy.kind)
     }
     expect(remedies).toEqual([...Array(9).fill('againLater'), 'count'])
-    state = { plan: planOf(2), size: fullSize(500), conflictsAlone: 0 }
+    state = { plan: planOf(2), size: fullSize(500), conflictsAlone: 0, repeating: null }
     for (let time = 0; time < 50; time++) {
       const next = afterFailure(state, { from: 0, to: 2 }, conflict([0, 1]))
       state = next.state
