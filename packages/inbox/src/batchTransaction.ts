@@ -67,11 +67,12 @@ export async function runSpan<Trx>(scope: TransactionScope<Trx>, work: SpanWork<
   trace.stage = 'commit'
   const skipped = [...sorted.skipped, ...skippedNow]
   const ignored = work.items.filter((item) => item.verdict.kind === 'ignore').length
+  const done = work.items.filter((item) => item.verdict.kind === 'done').length
   const handled = runnables.length - skippedNow.length
   const settled = handled + letters.length + skipped.length + parked.length
   const counts: SpanCounts = {
     handled,
-    duplicates: work.items.length - ignored - settled,
+    duplicates: work.items.length - ignored - done - settled,
     deadLettered: letters.length,
     skipped: skipped.length,
     parked: parked.length,
@@ -84,7 +85,8 @@ export async function runSpan<Trx>(scope: TransactionScope<Trx>, work: SpanWork<
 function firstOccurrences(items: readonly Item[]): ReadonlyMap<string, Item> {
   const firsts = new Map<string, Item>()
   for (const item of items) {
-    if (item.verdict.kind === 'ignore' || firsts.has(item.id.identity)) continue
+    const { kind } = item.verdict
+    if (kind === 'ignore' || kind === 'done' || firsts.has(item.id.identity)) continue
     firsts.set(item.id.identity, item)
   }
   return firsts

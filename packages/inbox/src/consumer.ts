@@ -74,6 +74,7 @@ export function createConsumer<const C extends MessageContracts, Trx>(
     caution: new Caution(),
     stopping: () => state === 'stopping' || state === 'stopped',
     size: fullSize(settings.batchMessages),
+    lanes: fullSize(settings.concurrency),
     pauses: 0,
   }
   const handler = createPartitionHandler(parts, counters)

@@ -23,6 +23,8 @@ export type Verdict =
   | { readonly kind: 'block'; readonly reason: ErrorCode }
   /** Its handler said so, in a transaction that was rolled back. */
   | { readonly kind: 'skip'; readonly reason: string }
+  /** It was settled in another transaction of this batch. */
+  | { readonly kind: 'done' }
   /** It failed, and waits in the database with the later messages of its key; tried again in `dueInMs` milliseconds. */
   | { readonly kind: 'aside'; readonly dueInMs: number }
 

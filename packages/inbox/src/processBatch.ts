@@ -1,13 +1,15 @@
 import type { BatchProgress, IncomingBatch } from '@oncebox/transport'
 import { backoffMs } from './backoff.js'
-import { heldAt, nextSpan } from './batchPlan.js'
-import type { BatchSize } from './batchSize.js'
+import { heldAt, nextSpan, type Span } from './batchPlan.js'
+import { afterCommit, afterConflict, type BatchSize } from './batchSize.js'
 import { afterFailure, afterFate, afterSpanCommitted, type BatchState } from './decide.js'
 import { decodeItem, type Item } from './decode.js'
 import { type Failure, failureOf, newTrace } from './failure.js'
 import { countFailure, obey, type Settled } from './fate.js'
+import { lanesOf } from './lanes.js'
 import { planWithSuspects, type Suspects } from './suspects.js'
-import { type SpanParts, tryCarefully, trySpan } from './trySpan.js'
+import { tryLanes } from './tryLanes.js'
+import { nextOffsetOf, type SpanParts, tryCarefully, trySpan } from './trySpan.js'
 
 /** What batches of one consumer share. */
 export interface BatchParts<Trx> extends SpanParts<Trx> {
@@ -16,6 +18,8 @@ export interface BatchParts<Trx> extends SpanParts<Trx> {
   readonly stopping: () => boolean
   /** Kept from batch to batch. */
   size: BatchSize
+  /** By the same rule: how many transactions run side by side. */
+  lanes: BatchSize
   /** Pauses in a row because of the database. */
   pauses: number
 }
@@ -54,7 +58,7 @@ export async function processBatch<Trx>(
     if (span === null) break
     const failure = alone
       ? await tryCarefully(parts, batch, items, span.from, overwrite)
-      : await trySpan(parts, batch, items.slice(span.from, span.to), overwrite)
+      : await settleSpan(parts, batch, items, span, overwrite)
     if (failure === null) {
       state = afterSpanCommitted({ ...state, size: parts.size }, span, settings.batchMessages)
       parts.size = state.size
@@ -98,6 +102,29 @@ export async function processBatch<Trx>(
   }
   const { done } = state.plan
   return done < items.length && retryAfterMs !== undefined ? { done, retryAfterMs } : { done }
+}
+
+/**
+ * One transaction over the span, or, where its keys may run side by side, one for each lane and then one that finds
+ * nothing left to do and stores the offset. A crash in between leaves ids in the inbox that come again, as duplicates.
+ */
+async function settleSpan<Trx>(
+  parts: BatchParts<Trx>,
+  batch: IncomingBatch,
+  items: Item[],
+  span: Span,
+  overwrite: boolean,
+): Promise<Failure | null> {
+  const { concurrency } = parts.settings
+  const lanes = concurrency > 1 ? lanesOf(items.slice(span.from, span.to), parts.lanes.messages) : []
+  if (lanes.length > 1) {
+    const failure = await tryLanes(parts, batch, items, lanes)
+    if (failure === null) parts.lanes = afterCommit(parts.lanes, concurrency)
+    else if (failure.kind === 'conflict') parts.lanes = afterConflict(parts.lanes, lanes.length)
+    if (failure !== null) return failure
+  }
+  const settled = items.slice(span.from, span.to)
+  return trySpan(parts, batch, settled, nextOffsetOf(batch, settled, overwrite))
 }
 
 function pause<Trx>(parts: BatchParts<Trx>, batch: IncomingBatch, done: number, failure: Failure): BatchProgress {

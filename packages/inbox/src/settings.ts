@@ -35,6 +35,11 @@ export interface ConsumerOptions<C extends MessageContracts, Trx> {
   readonly batchMessages?: number
   /** Upper limit of value bytes a batch. Default 4 MiB. */
   readonly batchBytes?: number
+  /**
+   * How many transactions of one partition may run side by side, each over other keys: messages of a key stay in order,
+   * those of different keys have none. Each takes a connection. Default 1: a partition is handled in order.
+   */
+  readonly concurrency?: number
   /** How often a message is tried before it goes to the dead letters. Default 8. */
   readonly attempts?: number
   /**
@@ -78,6 +83,7 @@ export interface Settings<Trx> {
   readonly schema: string
   readonly batchMessages: number
   readonly batchBytes: number
+  readonly concurrency: number
   readonly attempts: number
   readonly poison: PoisonPolicies
   readonly duplicateConstraints: readonly string[]
@@ -120,6 +126,7 @@ export function settingsOf<C extends MessageContracts, Trx>(options: ConsumerOpt
     schema: options.schema ?? defaultSchema,
     batchMessages: positive('batchMessages', options.batchMessages ?? 500),
     batchBytes: positive('batchBytes', options.batchBytes ?? 4 << 20),
+    concurrency: positive('concurrency', options.concurrency ?? 1),
     attempts: positive('attempts', options.attempts ?? 8),
     poison: policiesOf(options.poison ?? 'park', contracts),
     duplicateConstraints: options.duplicateConstraints ?? [],

@@ -17,18 +17,20 @@ export interface SpanParts<Trx> {
   readonly caution: Caution
 }
 
-/** One transaction over `items`; null when it committed. `started`: the one message's attempt is counted already. */
+/**
+ * One transaction over `items`; null when it committed. `next`: the offset to store with it. `started`: the one message's
+ * attempt is counted already.
+ */
 export async function trySpan<Trx>(
   parts: SpanParts<Trx>,
   batch: IncomingBatch,
   items: readonly Item[],
-  overwrite: boolean,
+  next: NextOffset | null,
   started = false,
 ): Promise<Failure | null> {
   const { settings, tables, report } = parts
   const { signal } = batch
   const trace = newTrace()
-  const next = nextOffsetOf(batch, items, overwrite)
   try {
     const result = await settings.db.transaction((scope) =>
       runSpan(scope, { ...spanRules(settings), tables, items, next, started, signal, trace }),
@@ -54,7 +56,8 @@ export async function tryCarefully<Trx>(
   const { settings, tables, caution } = parts
   const { db, group } = settings
   const item = items[index] as Item
-  if (item.verdict.kind !== 'run') return trySpan(parts, batch, [item], overwrite)
+  const next = nextOffsetOf(batch, [item], overwrite)
+  if (item.verdict.kind !== 'run') return trySpan(parts, batch, [item], next)
   return caution.turn(async () => {
     if (batch.signal.aborted) return { kind: 'abandoned' }
     const limit = policyOf(settings.poison, item.type) === 'block' ? null : settings.attempts
@@ -65,14 +68,14 @@ export async function tryCarefully<Trx>(
           const error = consumerDied()
           const dead: Item = { ...item, verdict: { kind: 'dead', reason: error.code, error } }
           items[index] = dead
-          return await trySpan(parts, batch, [dead], overwrite)
+          return await trySpan(parts, batch, [dead], next)
         }
         caution.started.add(item.id.identity)
       }
     } catch (error) {
       return failureOf(error, newTrace(), batch.signal.aborted)
     }
-    const failure = await trySpan(parts, batch, [item], overwrite, true)
+    const failure = await trySpan(parts, batch, [item], next, true)
     const faulty = failure?.kind === 'suspects' && failure.outcome === null && failure.repeated === null
     if (failure === null || !faulty) await conclude(parts, item, failure)
     return failure
@@ -98,7 +101,8 @@ export function spanRules<Trx>(settings: Settings<Trx>) {
   return { group, handlers, horizonMs, futureMs, poison }
 }
 
-function nextOffsetOf(batch: IncomingBatch, items: readonly Item[], overwrite: boolean): NextOffset | null {
+/** The offset behind `items`; null on transports without offsets. */
+export function nextOffsetOf(batch: IncomingBatch, items: readonly Item[], overwrite: boolean): NextOffset | null {
   const offset = items[items.length - 1]?.record.offset ?? null
   if (offset === null) return null
   const { topic, topicId, partition } = batch
