@@ -121,7 +121,7 @@ export async function bench(database: TestDatabase, options: MemoryTransportOpti
           const end = transport.records(topic).filter((record) => record.partition === partition).length
           return transport.committed(group, topic, partition) === end
         },
-        { what: `group ${group} to have acked everything` },
+        { what: `group ${group} to have acked everything`, deadlineMs: 60_000 },
       ).then(() => undefined),
     settled: (group = 'bank') =>
       until(
