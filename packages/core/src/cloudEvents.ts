@@ -24,20 +24,27 @@ const sourceHeader = sharedHeaders('ce_source')
 const mediaTypeHeader = sharedHeaders(contentTypeHeader)
 
 /**
- * The record headers of a row, in a fixed order: those that differ by message last. The others are one frozen object in
- * all messages that have them, so that a transport may keep their encoding.
+ * The headers of a row that all messages of its type, source and media type have, in a fixed order: each one frozen object
+ * in all of them, so that a transport may keep its encoding.
  */
-export function encodeHeaders(row: OutboxRow): Header[] {
+export function constantHeaders(row: Pick<OutboxRow, 'type' | 'source' | 'contentType'>): Header[] {
   const headers: Header[] = [specHeader, typeHeader(row.type), sourceHeader(row.source)]
   if (row.contentType !== null) headers.push(mediaTypeHeader(row.contentType))
-  headers.push(['ce_id', row.id], ['ce_time', row.createdAt])
-  if (row.headers !== null) {
-    for (const [name, value] of Object.entries<unknown>(row.headers)) {
-      // Rows written around `emit` may hold any JSON here.
-      headers.push([name, typeof value === 'string' ? value : JSON.stringify(value)])
-    }
-  }
   return headers
+}
+
+/** The headers that a row holds for its user. Rows written around `emit` may hold any JSON there. */
+export function userHeaders(headers: Readonly<Record<string, unknown>>): [name: string, value: string][] {
+  return Object.entries(headers).map(([name, value]) => [
+    name,
+    typeof value === 'string' ? value : JSON.stringify(value),
+  ])
+}
+
+/** All record headers of a row: those that differ by message last. */
+export function encodeHeaders(row: OutboxRow): Header[] {
+  const own = row.headers === null ? [] : userHeaders(row.headers)
+  return [...constantHeaders(row), ['ce_id', row.id], ['ce_time', row.createdAt], ...own]
 }
 
 function sharedHeaders(name: string): (value: string) => Header {

@@ -1,7 +1,7 @@
 export type { Clock } from './clock.js'
 export { systemClock } from './clock.js'
 export type { Envelope, WireRecord } from './cloudEvents.js'
-export { decodeEnvelope, encodeHeaders, isReservedHeader } from './cloudEvents.js'
+export { constantHeaders, decodeEnvelope, encodeHeaders, isReservedHeader, userHeaders } from './cloudEvents.js'
 export type { EventfulPool } from './connectionLoss.js'
 export { surviveConnectionLoss } from './connectionLoss.js'
 export type { MessageContract, MessageContracts, MessageData, MessageInput } from './contracts.js'

@@ -1,14 +1,14 @@
 /**
  * The 32-bit murmur2 hash of Kafka's default partitioner (org.apache.kafka.common.utils.Utils#murmur2),
- * so that every Kafka client puts a key in the partition we do.
+ * so that every Kafka client puts a key in the partition we do. Of the bytes `from` up to `to`.
  */
-export function murmur2(data: Uint8Array): number {
-  const length = data.length
+export function murmur2(data: Uint8Array, from = 0, to = data.length): number {
+  const length = to - from
   const m = 0x5bd1e995
   let h = 0x9747b28c ^ length
   const words = length >> 2
   for (let i = 0; i < words; i++) {
-    const at = i << 2
+    const at = from + (i << 2)
     let k =
       (data[at] as number) |
       ((data[at + 1] as number) << 8) |
@@ -19,7 +19,7 @@ export function murmur2(data: Uint8Array): number {
     k = Math.imul(k, m)
     h = Math.imul(h, m) ^ k
   }
-  const tail = words << 2
+  const tail = from + (words << 2)
   const rest = length & 3
   if (rest === 3) h ^= (data[tail + 2] as number) << 16
   if (rest >= 2) h ^= (data[tail + 1] as number) << 8
@@ -29,7 +29,7 @@ export function murmur2(data: Uint8Array): number {
   return h ^ (h >>> 15)
 }
 
-/** The partition of a key among `partitions`, as Kafka's Java client computes it. */
-export function partitionOf(key: Uint8Array, partitions: number): number {
-  return (murmur2(key) & 0x7fffffff) % partitions
+/** The partition of a key (bytes `from` up to `to`) among `partitions`, as Kafka's Java client computes it. */
+export function partitionOf(key: Uint8Array, partitions: number, from = 0, to = key.length): number {
+  return (murmur2(key, from, to) & 0x7fffffff) % partitions
 }

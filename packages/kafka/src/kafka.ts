@@ -38,6 +38,7 @@ export function kafka(options: KafkaOptions): KafkaTransport {
   const subscriber = new KafkaSubscriber(settings, cluster, administration)
   return {
     name: 'kafka',
+    preferredRecords: 2_000,
     connect: () => publisher.connect(),
     partitions: (topic) => administration.partitions(topic),
     createTopic: (topic, partitions) => administration.createTopic(topic, partitions),

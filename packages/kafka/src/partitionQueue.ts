@@ -1,9 +1,9 @@
 import { type OutgoingRecord, orderKey, type PublishOutcome } from '@oncebox/transport'
-import type { ByteWriter } from './byteWriter.js'
 import type { Compression } from './options.js'
 import { produceVerdict } from './produceErrors.js'
 import type { PartitionBatch } from './produceRequest.js'
 import { recordSizeEstimate, writeRecordBatch } from './recordBatch.js'
+import type { RecordWriter } from './recordWriter.js'
 import type { PartitionSequences } from './sequences.js'
 
 /** A batch that was built and not resolved yet. */
@@ -24,7 +24,7 @@ export interface PartitionQueueParts {
   readonly maxBatchBytes: number
   readonly compression: Compression
   /** What batches are written into; the queue's own until it is done. */
-  readonly out: ByteWriter
+  readonly out: RecordWriter
 }
 
 /**
@@ -137,10 +137,9 @@ export class PartitionQueue {
     this.#parts.sequences.advance(this.#name, indexes.length)
     const { partition } = this
     const { outcomes } = this.#parts
-    // Offsets stay far below 2^53; as numbers they cost a tenth.
     const base = Number(baseOffset)
     for (let i = 0; i < indexes.length; i++) {
-      outcomes[indexes[i] as number] = { status: 'acked', partition, offset: base < 0 ? null : String(base + i) }
+      outcomes[indexes[i] as number] = { status: 'acked', partition, offset: base < 0 ? null : base + i }
     }
   }
 

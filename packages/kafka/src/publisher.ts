@@ -1,7 +1,6 @@
 import { partitionOf } from '@oncebox/core'
 import type { OutgoingRecord, PublishOutcome } from '@oncebox/transport'
 import { initProducerIdV4 } from '@platformatic/kafka'
-import { ByteWriter } from './byteWriter.js'
 import type { Cluster, TopicState } from './cluster.js'
 import { ask, within } from './connections.js'
 import { Delivery, type DeliveryTarget } from './delivery.js'
@@ -10,6 +9,7 @@ import type { Settings } from './options.js'
 import { PartitionQueue } from './partitionQueue.js'
 import { type PartitionBatch, produceApiKey, produceApiVersion, produceRequest } from './produceRequest.js'
 import { type PartitionResult, parseProduceResponse } from './produceResponse.js'
+import { RecordWriter } from './recordWriter.js'
 import { PartitionSequences } from './sequences.js'
 
 const closed = { status: 'failed', code: 'TRANSPORT_UNREACHABLE', reason: 'the publisher is closed' } as const
@@ -31,7 +31,7 @@ export class KafkaPublisher {
   /** The calls so far; each waits for the one before. */
   #calls: Promise<unknown> = Promise.resolve()
   readonly #silentPartitions = new Set<string>()
-  #writers: ByteWriter[] = []
+  #writers: RecordWriter[] = []
   #nextKeyless = 0
   #closed = false
 
@@ -141,7 +141,7 @@ export class KafkaPublisher {
     records: readonly OutgoingRecord[],
     outcomes: PublishOutcome[],
     sequences: PartitionSequences,
-  ): { readonly queue: PartitionQueue; readonly out: ByteWriter }[] {
+  ): { readonly queue: PartitionQueue; readonly out: RecordWriter }[] {
     const topics = new Map<string, Map<number, number[]>>()
     for (let index = 0; index < records.length; index++) {
       const record = records[index] as OutgoingRecord
@@ -160,14 +160,14 @@ export class KafkaPublisher {
     const { maxBatchBytes, compression } = this.#settings
     return [...topics].flatMap(([topic, byPartition]) =>
       Array.from(byPartition, ([partition, indexes]) => {
-        const out = this.#writers.pop() ?? new ByteWriter(1 << 16)
+        const out = this.#writers.pop() ?? new RecordWriter(1 << 16)
         const common = { records, outcomes, sequences, maxBatchBytes, compression, out }
         return { queue: new PartitionQueue({ topic, partition, indexes, ...common }), out }
       }),
     )
   }
 
-  #giveBack(out: ByteWriter): void {
+  #giveBack(out: RecordWriter): void {
     if (this.#writers.length < keptWriters && out.buffer.length <= keptWriterBytes) this.#writers.push(out)
   }
 

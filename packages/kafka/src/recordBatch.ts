@@ -1,8 +1,9 @@
-import type { OutgoingRecord } from '@oncebox/transport'
+import { type OutgoingRecord, writeRecordTo } from '@oncebox/transport'
 import { compressionsAlgorithms } from '@platformatic/kafka'
 import { crc32c } from '@platformatic/wasm-utils'
-import { type ByteWriter, varintLength } from './byteWriter.js'
+import { varintLength } from './byteWriter.js'
 import type { Compression } from './options.js'
+import type { RecordWriter } from './recordWriter.js'
 
 /** Who sends a batch and where it stands in its partition's sequence (Kafka protocol, idempotent producer). */
 export interface ProducerStamp {
@@ -20,19 +21,8 @@ const offsetOfCrc = 17
 const offsetOfAttributes = 21
 /** baseOffset and batchLength do not count into batchLength. */
 const bytesBeforeLength = 12
-
-/** More than all lengths and deltas of a record or header take. */
-const roomOfFraming = 64
-/** Its length takes one byte. */
-const longestShortText = 63
-
-type Header = OutgoingRecord['headers'][number]
-
-/**
- * A header that stands in many records is one object in all of them (the relay makes the constant ones once per message
- * type), so its encoding is kept by identity.
- */
-const encodedHeaders = new WeakMap<Header, Buffer>()
+/** More than a record's lengths and deltas take. */
+const recordFraming = 32
 
 export interface RecordBatchParts {
   readonly records: readonly OutgoingRecord[]
@@ -48,7 +38,7 @@ export interface RecordBatchParts {
  * Writes one record batch, version 2 (Kafka protocol, "Record Batch"; kafka/common/record/DefaultRecordBatch.java), in
  * one pass: header left open, records, then lengths and CRC-32C filled in.
  */
-export function writeRecordBatch(out: ByteWriter, parts: RecordBatchParts): void {
+export function writeRecordBatch(out: RecordWriter, parts: RecordBatchParts): void {
   const { records, indexes, stamp } = parts
   const start = out.position
   out.reserve(headerBytes)
@@ -79,15 +69,15 @@ export function writeRecordBatch(out: ByteWriter, parts: RecordBatchParts): void
   buffer.writeUInt32BE(crc32c(buffer.subarray(start + offsetOfAttributes, end)) >>> 0, start + offsetOfCrc)
 }
 
-function compress(out: ByteWriter, from: number, codec: (typeof compressionsAlgorithms)[Compression]): void {
+function compress(out: RecordWriter, from: number, codec: (typeof compressionsAlgorithms)[Compression]): void {
   const compressed = codec.compressSync(out.buffer.subarray(from, out.position))
   out.position = from
   out.reserve(compressed.length)
   out.bytes(compressed)
 }
 
-function writeRecord(out: ByteWriter, record: OutgoingRecord, offsetDelta: number): void {
-  out.reserve(roomOfFraming + (record.key?.length ?? 0) + (record.value?.length ?? 0))
+function writeRecord(out: RecordWriter, record: OutgoingRecord, offsetDelta: number): void {
+  out.reserve(recordFraming)
   // Nearly every record is 64 to 8,191 bytes long, so two bytes are left for its length, and the body is moved when not.
   const start = out.position
   const guess = 2
@@ -96,11 +86,7 @@ function writeRecord(out: ByteWriter, record: OutgoingRecord, offsetDelta: numbe
   out.int8(0) // attributes
   out.int8(0) // timestamp delta
   out.varint(offsetDelta)
-  writeBytes(out, record.key)
-  writeBytes(out, record.value)
-  out.varint(record.headers.length)
-  const { headers } = record
-  for (let i = 0; i < headers.length; i++) writeHeader(out, headers[i] as Header)
+  writeRecordTo(record, out)
 
   const length = out.position - bodyStart
   const lengthBytes = varintLength(length)
@@ -113,63 +99,13 @@ function writeRecord(out: ByteWriter, record: OutgoingRecord, offsetDelta: numbe
   out.position = start + lengthBytes + length
 }
 
-function writeBytes(out: ByteWriter, bytes: Uint8Array | null): void {
-  if (bytes === null) {
-    out.varint(-1)
-    return
-  }
-  out.varint(bytes.length)
-  out.bytes(bytes)
-}
-
-function writeHeader(out: ByteWriter, header: Header): void {
-  const known = encodedHeaders.get(header)
-  if (known !== undefined) {
-    out.reserve(known.length)
-    out.bytes(known)
-    return
-  }
-  const value = header[1]
-  // UTF-8 takes at most three bytes a UTF-16 unit.
-  out.reserve(roomOfFraming + (header[0].length + value.length) * 3)
-  const start = out.position
-  writeText(out, header[0])
-  if (typeof value === 'string') writeText(out, value)
-  else writeBytes(out, value)
-  if (Object.isFrozen(header)) encodedHeaders.set(header, Buffer.from(out.buffer.subarray(start, out.position)))
-}
-
-function writeText(out: ByteWriter, text: string): void {
-  if (text.length <= longestShortText && writeShortText(out, text)) return
-  // One byte of length is right for nearly every header.
-  const start = out.position
-  const written = out.buffer.write(text, start + 1, 'utf8')
-  const lengthBytes = varintLength(written)
-  if (lengthBytes !== 1) out.buffer.copyWithin(start + lengthBytes, start + 1, start + 1 + written)
-  out.varint(written)
-  out.position = start + lengthBytes + written
-}
-
-/** Writes short ASCII, as nearly all is, without a call into C++. Returns false, with nothing written, for other text. */
-function writeShortText(out: ByteWriter, text: string): boolean {
-  const { buffer } = out
-  let at = out.position
-  buffer[at++] = text.length << 1
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i)
-    if (code > 0x7f) return false
-    buffer[at++] = code
-  }
-  out.position = at
-  return true
-}
-
 /** About how many bytes a record takes: exact for ASCII headers, up to a few bytes of framing. */
 export function recordSizeEstimate(record: OutgoingRecord): number {
+  if (record.size !== undefined) return record.size
   let size = 16 + (record.key?.length ?? 0) + (record.value?.length ?? 0)
   const { headers } = record
   for (let i = 0; i < headers.length; i++) {
-    const header = headers[i] as Header
+    const header = headers[i] as OutgoingRecord['headers'][number]
     size += 3 + header[0].length + header[1].length
   }
   return size

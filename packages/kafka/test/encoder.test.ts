@@ -7,9 +7,9 @@ import { Consumer } from '@platformatic/kafka'
 import fc from 'fast-check'
 import kafkaClient from 'kafkajs'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { ByteWriter } from '../src/byteWriter.js'
 import { noProducer, writeRecordBatch } from '../src/recordBatch.js'
 import { RecordBatchReader } from '../src/recordBatchReader.js'
+import { RecordWriter } from '../src/recordWriter.js'
 
 const { Kafka, logLevel } = kafkaClient
 const missing = await kafkaMissing()
@@ -29,7 +29,7 @@ function encode(
   contents: readonly Content[],
   options: { compression?: 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'; timestampMs?: number } = {},
 ): Buffer {
-  const out = new ByteWriter(8)
+  const out = new RecordWriter(8)
   const records = contents.map(record)
   const indexes = records.map((_, index) => index)
   const { compression = 'none', timestampMs = 1_700_000_000_123 } = options
@@ -79,7 +79,7 @@ describe('record batches', () => {
     const records = [record({ key: null, value: Buffer.alloc(9000, 'x'), headers: shared })]
     const parts = { records, indexes: [0], timestampMs: 1, stamp: noProducer, compression: 'none' } as const
     const written = (initialBytes: number) => {
-      const out = new ByteWriter(initialBytes)
+      const out = new RecordWriter(initialBytes)
       writeRecordBatch(out, parts)
       return Buffer.from(out.buffer.subarray(0, out.position))
     }

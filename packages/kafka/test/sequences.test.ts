@@ -3,11 +3,11 @@ import { silentLogger } from '@oncebox/core'
 import type { OutgoingRecord, PublishOutcome } from '@oncebox/transport'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ByteWriter } from '../src/byteWriter.js'
 import { Delivery, type DeliveryTarget } from '../src/delivery.js'
 import { PartitionQueue } from '../src/partitionQueue.js'
 import type { PartitionResult } from '../src/produceResponse.js'
 import { RecordBatchReader } from '../src/recordBatchReader.js'
+import { RecordWriter } from '../src/recordWriter.js'
 import { PartitionSequences } from '../src/sequences.js'
 
 const largest = 2 ** 31 - 1
@@ -159,7 +159,7 @@ async function publish(
     sequences,
     maxBatchBytes: 120,
     compression: 'none',
-    out: new ByteWriter(64),
+    out: new RecordWriter(64),
   })
   const common = { clock: simulatedClock(), logger: silentLogger, attemptTimeoutMs: 1_000 }
   await new Delivery([queue], { target, patienceMs: () => patienceMs, ...common }).run()
@@ -287,7 +287,7 @@ describe('delivery to several brokers', () => {
     const records = recordsOf(['0', '1', '2', '3'], 4)
     const outcomes = new Array<PublishOutcome>(records.length)
     const queues = [[0], [1, 2, 3]].map((indexes, partition) => {
-      const common = { topic: 't', maxBatchBytes: 1, compression: 'none', out: new ByteWriter(64) } as const
+      const common = { topic: 't', maxBatchBytes: 1, compression: 'none', out: new RecordWriter(64) } as const
       return new PartitionQueue({ ...common, partition, records, indexes, outcomes, sequences })
     })
     const common = { clock: simulatedClock(), logger: silentLogger, attemptTimeoutMs: 1_000 }

@@ -110,7 +110,7 @@ export function requestOutcomes(
       }
     }
     topic.set(partition, offset + 1)
-    return { status: 'acked', partition, offset: String(offset) }
+    return { status: 'acked', partition, offset: Number(offset) }
   })
 }
 

@@ -52,9 +52,9 @@ describe('the answer to a request', () => {
     const answers = [{ topicName: 'a', partition: 0, errorCode: 0, baseOffset: '41' }]
     const outcomes = requestOutcomes(records, request, answers)
     expect(outcomes.map((outcome) => (outcome.status === 'acked' ? outcome.offset : outcome.status))).toEqual([
-      '41',
+      41,
       'failed',
-      '42',
+      42,
       'failed',
     ])
   })

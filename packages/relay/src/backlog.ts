@@ -1,5 +1,5 @@
 import type { ErrorCode } from '@oncebox/core'
-import type { Entry } from './ledger.js'
+import type { Entry } from './entry.js'
 
 /** Messages of one group that wait for another try, in order. */
 export interface FailingGroup {

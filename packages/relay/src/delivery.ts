@@ -1,12 +1,8 @@
 import type { Publisher, PublishOutcome } from '@oncebox/transport'
 import { leaseLost } from './cursor.js'
-import { assignPartition } from './encode.js'
+import type { Entry } from './entry.js'
 import type { Lease } from './lease.js'
-import type { Entry } from './ledger.js'
 import type { Partitions, TopicState } from './partitions.js'
-
-/** What a delivery needs to know of a message. */
-export type Deliverable = Pick<Entry, 'topic' | 'record'> & { assigned: boolean }
 
 /**
  * One publish: finds each record's partition, checks that the lease stands, and sends. Records of topics that are not
@@ -15,7 +11,7 @@ export type Deliverable = Pick<Entry, 'topic' | 'record'> & { assigned: boolean 
  * @throws OnceboxError `LEASE_LOST`; the driver's error when the database is needed and away.
  */
 export async function deliver(
-  entries: readonly Deliverable[],
+  entries: readonly Entry[],
   parts: { readonly publisher: Publisher; readonly partitions: Partitions; readonly lease: Lease },
 ): Promise<PublishOutcome[]> {
   const { publisher, partitions, lease } = parts
@@ -24,15 +20,14 @@ export async function deliver(
     if (entry.assigned || trouble.has(entry.topic)) continue
     const state = await partitions.resolve(entry.topic)
     if ('partitions' in state) {
-      assignPartition(entry.record, state.partitions)
-      entry.assigned = true
+      entry.assign(state.partitions)
     } else {
       trouble.set(entry.topic, state)
     }
   }
   const sendable = trouble.size === 0 ? entries : entries.filter((entry) => !trouble.has(entry.topic))
   if (!lease.valid) throw leaseLost(lease)
-  const sent = sendable.length === 0 ? [] : await publisher.publish(sendable.map((entry) => entry.record))
+  const sent = sendable.length === 0 ? [] : await publisher.publish(sendable)
   if (trouble.size === 0) return sent
   let next = 0
   return entries.map((entry): PublishOutcome => {

@@ -1,21 +1,5 @@
-import type { EncodedRecord } from './encode.js'
+import type { Entry } from './entry.js'
 import type { Progress } from './progress.js'
-
-/** A message read and not yet published or parked. */
-export interface Entry {
-  /** Decimal text. */
-  readonly position: string
-  /** See `groupOf`. */
-  readonly group: string
-  readonly topic: string
-  readonly keyed: boolean
-  readonly bytes: number
-  readonly record: EncodedRecord
-  /** Whether `record.partition` is what it has to be. */
-  assigned: boolean
-  /** The ledger's own mark: where the message is on account; null before it was opened and after it was settled. */
-  page: LedgerPage | null
-}
 
 /** Messages handed out together. */
 export interface LedgerPage {

@@ -1,16 +1,20 @@
-import type { ErrorCode, OutboxRow } from '@oncebox/core'
+import type { ErrorCode } from '@oncebox/core'
 import type { Tables } from '@oncebox/schema'
 import { leaseHeld } from './cursor.js'
+import { type Entry, entryColumns } from './entry.js'
 import type { Lease } from './lease.js'
+import { firstRowBytes, type PageLimits, PageReader, rowsToAskFor } from './pageReader.js'
 import type { ParkedScope } from './parkedGroups.js'
 import type { Session } from './session.js'
-import { outboxRow } from './windowQuery.js'
+import { Templates } from './template.js'
 
 /** SQL of the side track. `session` finds outbox rows by position, so it is opened without sequential scans. */
 export class ParkedTable {
   readonly #session: Session
   readonly #tables: Tables
   readonly #lease: Lease
+  readonly #templates = new Templates()
+  #rowBytes = firstRowBytes
 
   constructor(session: Session, tables: Tables, lease: Lease) {
     this.#session = session
@@ -19,10 +23,10 @@ export class ParkedTable {
   }
 
   /**
-   * Copies outbox rows, in the order of `positions`; a row that is there already stays as it is. One statement, one
+   * Copies outbox rows, in the order of `entries`; a row that is there already stays as it is. One statement, one
    * transaction, with the lease checked in it. False: the lease is lost, and nothing was copied.
    */
-  async add(positions: readonly string[], code: ErrorCode): Promise<boolean> {
+  async add(entries: readonly Entry[], code: ErrorCode): Promise<boolean> {
     const columns = 'position, created_at, id, source, topic, key, type, content_type, headers, payload'
     const [row] = await this.#session.rows(
       `WITH lease AS (${leaseHeld(this.#tables)}),
@@ -39,7 +43,7 @@ export class ParkedTable {
         RETURNING 1
       )
       SELECT (SELECT count(*) FROM lease), (SELECT count(*) FROM copied)`,
-      [...this.#key(), JSON.stringify(positions), code],
+      [...this.#key(), JSON.stringify(entries.map((entry) => String(entry.position))), code],
       'oncebox_park',
     )
     return row?.[0] === '1'
@@ -59,37 +63,32 @@ export class ParkedTable {
     }))
   }
 
-  /** The next rows of a scope after number `after`, in order, up to both limits, at least one where there is one. */
+  /**
+   * The next rows of a scope after number `after`, in order, up to both limits, at least one where there is one. Their
+   * `position` is their number here. `cut`: there may be more.
+   */
   async page(
     scope: ParkedScope,
-    after: string,
-    limits: { readonly rows: number; readonly bytes: number },
-  ): Promise<{ rows: { number: string; row: OutboxRow }[]; end: boolean }> {
-    const columns = 'position, id, source, topic, key, type, headers, payload, content_type, created_at'
-    const condition = { topic: '', key: ' AND key = $6', keyless: ' AND key IS NULL' }[scope.kind]
-    const size = 'coalesce(octet_length(payload), 0) + 300'
-    const result = await this.#session.rows(
-      `WITH page AS MATERIALIZED (
-        SELECT *, sum(${size}) OVER (ORDER BY number ROWS UNBOUNDED PRECEDING) - (${size}) AS bytes_before,
-          count(*) OVER () AS row_count
-        FROM (
-          SELECT number, ${columns} FROM ${this.#tables.parked}
-          WHERE lane = $1::smallint AND topic = $2 AND number > $3::bigint${condition}
-          ORDER BY number LIMIT $4::int
-        ) AS rows
-      )
-      SELECT number, ${columns}, row_count FROM page WHERE bytes_before < $5::bigint ORDER BY number`,
-      [this.#lease.lane, scope.topic, after, limits.rows, limits.bytes, ...(scope.kind === 'key' ? [scope.key] : [])],
+    after: number,
+    limits: PageLimits,
+  ): Promise<{ readonly entries: readonly Entry[]; readonly cut: boolean }> {
+    const rows = rowsToAskFor(this.#rowBytes, limits)
+    const page = new PageReader({ rows, bytes: limits.bytes }, this.#templates)
+    const condition = { topic: '', key: ' AND key = $5', keyless: ' AND key IS NULL' }[scope.kind]
+    await this.#session.wireRows(
+      `SELECT NULL::text, ${entryColumns.replace('position', 'number')} FROM ${this.#tables.parked}
+      WHERE lane = $1::smallint AND topic = $2 AND number > $3::bigint${condition}
+      ORDER BY number LIMIT $4::int`,
+      [this.#lease.lane, scope.topic, String(after), rows, ...(scope.kind === 'key' ? [scope.key] : [])],
+      `oncebox_parked_${scope.kind}`,
+      page.onRow,
     )
-    const found = Number(result[0]?.[11] ?? 0)
-    return {
-      rows: result.map((row) => ({ number: row[0] as string, row: outboxRow(row) })),
-      end: found < limits.rows && result.length === found,
-    }
+    this.#rowBytes = page.rowBytes ?? this.#rowBytes
+    return page
   }
 
   /** Removes rows that were published. One statement; false: the lease is lost, and nothing was removed. */
-  async remove(numbers: readonly string[]): Promise<boolean> {
+  async remove(entries: readonly Entry[]): Promise<boolean> {
     const [row] = await this.#session.rows(
       `WITH lease AS (${leaseHeld(this.#tables)}),
       removed AS (
@@ -98,7 +97,7 @@ export class ParkedTable {
         RETURNING 1
       )
       SELECT (SELECT count(*) FROM lease), (SELECT count(*) FROM removed)`,
-      [...this.#key(), JSON.stringify(numbers)],
+      [...this.#key(), JSON.stringify(entries.map((entry) => String(entry.position)))],
       'oncebox_unpark',
     )
     return row?.[0] === '1'

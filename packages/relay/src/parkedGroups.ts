@@ -1,5 +1,5 @@
 import type { ErrorCode } from '@oncebox/core'
-import { groupOf } from './encode.js'
+import { type Entry, groupOf } from './entry.js'
 
 /** What was moved aside together: a whole topic, one key of it, or its messages without a key. */
 export type ParkedScope =
@@ -15,7 +15,7 @@ export interface ParkedGroup {
   /** Milliseconds, by the relay's clock. */
   retryAt: number
   /** How far the present round of publishing got, by number in the table. */
-  after: string
+  after: number
   /** Whether the present round left rows behind that have no order. */
   leftBehind: boolean
 }
@@ -37,17 +37,17 @@ export class ParkedGroups {
   }
 
   /** True when a message has to join the side track, behind what waits there. Without a key, only its topic counts. */
-  covers(message: { readonly topic: string; readonly group: string; readonly keyed: boolean }): boolean {
+  covers(message: Pick<Entry, 'topic' | 'group' | 'keyed'>): boolean {
     return this.#topics.has(message.topic) || (message.keyed && this.#groups.has(message.group))
   }
 
   /** True when a row of a topic that is being released waits for a reason of its own. */
-  keepsBack(topic: string, key: string | null): boolean {
-    return key !== null && this.#groups.has(groupOf(topic, key))
+  keepsBack(message: Pick<Entry, 'group' | 'keyed'>): boolean {
+    return message.keyed && this.#groups.has(message.group)
   }
 
   /** Why a message that is covered has to wait. */
-  codeOf(message: { readonly topic: string; readonly group: string }): ErrorCode {
+  codeOf(message: Pick<Entry, 'topic' | 'group'>): ErrorCode {
     return (this.#topics.get(message.topic) ?? this.#groups.get(message.group))?.code ?? 'RECORD_REFUSED'
   }
 
@@ -55,7 +55,7 @@ export class ParkedGroups {
   add(scope: ParkedScope, code: ErrorCode, retryAt: number): boolean {
     const { map, name } = this.#place(scope)
     if (map.has(name)) return false
-    map.set(name, { scope, code, attempts: 0, retryAt, after: '0', leftBehind: false })
+    map.set(name, { scope, code, attempts: 0, retryAt, after: 0, leftBehind: false })
     return true
   }
 

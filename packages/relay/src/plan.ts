@@ -1,6 +1,6 @@
 import type { ErrorCode } from '@oncebox/core'
 import type { PublishOutcome } from '@oncebox/transport'
-import type { Entry } from './ledger.js'
+import type { Entry } from './entry.js'
 
 /** What is to happen with messages that were read and not tried yet. */
 export interface Plan {
@@ -25,6 +25,11 @@ export function planFresh(
   return plan
 }
 
+/** The plan when no group fails and none is parked, as nearly always. */
+export function allToSend(fresh: Entry[]): Plan {
+  return { send: fresh, hold: [], park: [] }
+}
+
 /** How many entries from the front fit: up to `messages`, up to `bytes`, at least one. Pure. */
 export function fitting(entries: readonly { readonly bytes: number }[], messages: number, bytes: number): number {
   let sum = 0
@@ -37,6 +42,12 @@ export function fitting(entries: readonly { readonly bytes: number }[], messages
   return count
 }
 
+function allAcked(count: number, outcomes: readonly PublishOutcome[]): boolean {
+  if (outcomes.length < count) return false
+  for (let index = 0; index < count; index++) if (outcomes[index]?.status !== 'acked') return false
+  return true
+}
+
 /** One refused message and what of its key came after it in the same call. */
 export interface Refusal {
   readonly code: ErrorCode
@@ -45,7 +56,7 @@ export interface Refusal {
 }
 
 export interface Sorted {
-  readonly acked: Entry[]
+  readonly acked: readonly Entry[]
   readonly refused: Refusal[]
   /** To be tried again, by group, in order. */
   readonly again: { readonly code: ErrorCode; readonly reason: string; readonly entries: Entry[] }[]
@@ -56,6 +67,7 @@ export interface Sorted {
  * not acked; messages without a key have no order and stand alone when refused. Pure.
  */
 export function sortOutcomes(entries: readonly Entry[], outcomes: readonly PublishOutcome[]): Sorted {
+  if (allAcked(entries.length, outcomes)) return { acked: entries, refused: [], again: [] }
   const acked: Entry[] = []
   const refused: Refusal[] = []
   const again: { code: ErrorCode; reason: string; entries: Entry[] }[] = []

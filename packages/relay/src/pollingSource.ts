@@ -1,8 +1,10 @@
 import type { Tables } from '@oncebox/schema'
+import { firstRowBytes, PageReader, rowsToAskFor } from './pageReader.js'
 import type { Progress } from './progress.js'
 import type { Session } from './session.js'
 import type { Source, SourcePage } from './source.js'
-import { type LaneShare, pageStatement, readWindow, type WindowResult, windowStatement } from './windowQuery.js'
+import { Templates } from './template.js'
+import { type LaneShare, pageStatement, type WindowResult, windowResult, windowStatement } from './windowQuery.js'
 
 export interface PollingSourceOptions {
   /** Opened with `windowSessionSettings`; nothing else may run on it inside a transaction. */
@@ -17,33 +19,35 @@ export interface PollingSourceOptions {
 
 /** Windows after PgQ: each holds what its own snapshot sees and the last one did not. */
 export class PollingSource implements Source {
-  readonly #session: Session
-  readonly #limits: readonly [rows: number, bytes: number]
+  readonly #options: PollingSourceOptions
   readonly #window: string
   readonly #page: string
+  readonly #templates = new Templates()
   #progress: Progress
+  #rowBytes = firstRowBytes
 
   constructor(options: PollingSourceOptions) {
-    this.#session = options.session
-    this.#limits = [options.pageRows, options.pageBytes]
+    this.#options = options
     this.#window = windowStatement(options.tables, options.share)
     this.#page = pageStatement(options.tables, options.share)
     this.#progress = options.progress
   }
 
   async read(): Promise<SourcePage> {
+    const { session, pageRows, pageBytes } = this.#options
     const { last, page } = this.#progress
-    const result =
-      page === null
-        ? await this.#session.rows(this.#window, [last, ...this.#limits], 'oncebox_window')
-        : await this.#session.rows(this.#page, [last, ...this.#limits, page.upper, page.position], 'oncebox_page')
-    const read = readWindow(result)
-    this.#progress = progressAfter(this.#progress, read, this.#limits[0])
+    const rows = rowsToAskFor(this.#rowBytes, { rows: pageRows, bytes: pageBytes })
+    const reader = new PageReader({ rows, bytes: pageBytes }, this.#templates)
+    if (page === null) await session.wireRows(this.#window, [last, rows], 'oncebox_window', reader.onRow)
+    else await session.wireRows(this.#page, [last, rows, page.upper, page.position], 'oncebox_page', reader.onRow)
+    const read = windowResult(reader)
+    this.#rowBytes = reader.rowBytes ?? this.#rowBytes
+    this.#progress = progressAfter(this.#progress, read)
     const upper = page?.upper ?? read.snapshot
     return {
-      rows: read.rows,
+      entries: read.entries,
       after: this.#progress,
-      within: (position) => ({ last, page: { upper, position } }),
+      within: (position) => ({ last, page: { upper, position: String(position) } }),
       windowDone: this.#progress.page === null,
       due: read.due,
     }
@@ -54,10 +58,12 @@ export class PollingSource implements Source {
  * Where a lane stands after a page. Cut by a limit, `last` stays and the window goes on below the snapshot of its first
  * statement; otherwise that snapshot becomes `last`. Pure.
  */
-export function progressAfter(before: Progress, read: WindowResult, pageRows: number): Progress {
+export function progressAfter(
+  before: Progress,
+  read: Pick<WindowResult, 'snapshot' | 'cut'> & { readonly entries: readonly { readonly position: number }[] },
+): Progress {
   const upper = before.page?.upper ?? read.snapshot
-  const cut = read.count >= pageRows || read.rows.length < read.count
-  const lastRow = read.rows.at(-1)
-  if (!cut || lastRow === undefined) return { last: upper, page: null }
-  return { last: before.last, page: { upper, position: lastRow.position } }
+  const lastEntry = read.entries.at(-1)
+  if (!read.cut || lastEntry === undefined) return { last: upper, page: null }
+  return { last: before.last, page: { upper, position: String(lastEntry.position) } }
 }

@@ -3,11 +3,12 @@ import type { Publisher } from '@oncebox/transport'
 import { Backlog, isStuck } from './backlog.js'
 import { backoffMs, publishBackoff } from './backoff.js'
 import { deliver } from './delivery.js'
+import { type Entry, keyOf } from './entry.js'
 import type { Lease } from './lease.js'
-import type { Entry, Ledger } from './ledger.js'
+import type { Ledger } from './ledger.js'
 import { isTopicWide } from './parkedGroups.js'
 import type { Partitions } from './partitions.js'
-import { fitting, planFresh, sortOutcomes } from './plan.js'
+import { allToSend, fitting, planFresh, sortOutcomes } from './plan.js'
 import type { ReadAhead } from './readAhead.js'
 import type { RelaySettings } from './settings.js'
 import type { SideTrack } from './sideTrack.js'
@@ -69,10 +70,14 @@ export class PublishLoop {
     const { reader, sideTrack, settings } = this.#parts
     const again = this.#takeAgain()
     const room = settings.batchMessages - again.length
-    const fresh = planFresh(reader.take(room, settings.batchBytes), {
-      isFailing: (group) => this.#backlog.has(group),
-      isParked: (entry) => sideTrack.groups.covers(entry),
-    })
+    const taken = reader.take(room, settings.batchBytes)
+    const clear = this.#backlog.size === 0 && sideTrack.groups.size === 0
+    const fresh = clear
+      ? allToSend(taken)
+      : planFresh(taken, {
+          isFailing: (group) => this.#backlog.has(group),
+          isParked: (entry) => sideTrack.groups.covers(entry),
+        })
     for (const entry of fresh.hold) this.#backlog.hold(entry)
     await this.#joinParked(fresh.park)
     const call = again.length === 0 ? fresh.send : [...again, ...fresh.send]
@@ -199,8 +204,4 @@ export class PublishLoop {
     logger.warn({ lane, count, code: first.code, reason: first.reason }, 'a publish was not acknowledged')
     onEvent({ event: 'publish_failed', lane, count, code: first.code })
   }
-}
-
-function keyOf(entry: Entry): string | null {
-  return entry.keyed ? entry.group.slice(entry.topic.length + 1) : null
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '@oncebox/core'
-import { assignPartition, encodeRecord, groupOf, memoryBytes } from './encode.js'
-import type { Entry, Ledger } from './ledger.js'
+import type { Entry } from './entry.js'
+import type { Ledger } from './ledger.js'
 import { nextPauseMs } from './pace.js'
 import type { Partitions } from './partitions.js'
 import { fitting } from './plan.js'
@@ -23,7 +23,7 @@ export interface ReadAheadParts {
   readonly onRead: () => void
 }
 
-/** Reads and encodes the next pages while the last publish is in flight, within a limit of memory. */
+/** Reads the next pages while the last publish is in flight, within a limit of memory. */
 export class ReadAhead {
   readonly #parts: ReadAheadParts
   readonly #wakeup: Wakeup
@@ -90,12 +90,13 @@ export class ReadAhead {
       }
       const page = await this.#endable(signal, () => source.read())
       if (page === null) break
-      const entries = page.rows.map((row) => this.#entry(row))
+      const { entries } = page
+      for (const entry of entries) this.#assign(entry)
       // Progress is kept call by call, not only page by page: what a kill sends twice stays small.
       let from = 0
       for (; entries.length - from > batchRows; from += batchRows) {
         const part = entries.slice(from, from + batchRows)
-        ledger.open(part, page.within(part.at(-1)?.position as string), 0)
+        ledger.open(part, page.within(part.at(-1)?.position as number), 0)
       }
       ledger.open(entries.slice(from), page.after, page.windowDone ? this.#window : 0)
       if (page.windowDone) this.#window++
@@ -118,19 +119,8 @@ export class ReadAhead {
     }
   }
 
-  #entry(row: Parameters<typeof encodeRecord>[0]): Entry {
-    const record = encodeRecord(row)
-    const partitions = this.#parts.partitions.known(row.topic)
-    if (partitions !== undefined) assignPartition(record, partitions)
-    return {
-      position: row.position,
-      group: groupOf(row.topic, row.key),
-      topic: row.topic,
-      keyed: row.key !== null,
-      bytes: memoryBytes(row),
-      record,
-      assigned: partitions !== undefined,
-      page: null,
-    }
+  #assign(entry: Entry): void {
+    const partitions = this.#parts.partitions.known(entry.topic)
+    if (partitions !== undefined) entry.assign(partitions)
   }
 }

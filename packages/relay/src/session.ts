@@ -1,4 +1,5 @@
 import { type EventfulPool, OnceboxError, surviveConnectionLoss, type Tx } from '@oncebox/core'
+import { type OnRow, RowTap, type WireStream } from './rowTap.js'
 
 interface SessionQuery {
   readonly text: string
@@ -6,6 +7,7 @@ interface SessionQuery {
   readonly name?: string
   readonly rowMode?: 'array'
   readonly types?: { getTypeParser(): (text: string) => string }
+  readonly binary?: true
   readonly query_timeout: number
 }
 
@@ -14,6 +16,8 @@ export interface PooledClient {
   query(query: SessionQuery): Promise<{ rows: unknown[]; rowCount: number | null }>
   on(event: 'error' | 'end', listener: () => void): unknown
   release(destroy: boolean): void
+  /** pg's own client has it; pg-native's has not. */
+  readonly connection?: { readonly stream: WireStream }
 }
 
 /** What the relay needs of a pg `Pool`, which is one. */
@@ -51,6 +55,7 @@ export class Session {
   #lost = false
   #closed = false
   #last: Promise<unknown> = Promise.resolve()
+  #tap: RowTap | undefined
 
   private constructor(client: PooledClient, timeoutMs: number) {
     this.#client = client
@@ -88,6 +93,17 @@ export class Session {
     return this.#inTurn(() => this.#run(text, values, name))
   }
 
+  /**
+   * Runs one prepared statement and hands each of its rows to `onRow` as the bytes of its columns in binary format.
+   * @throws OnceboxError `INVALID_SETTING` when the pool's clients are not pg's own.
+   */
+  wireRows(text: string, values: readonly unknown[], name: string, onRow: OnRow): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#tap ??= new RowTap(this.#stream())
+      await this.#tap.during(onRow, () => this.#send({ text, values: [...values], name, binary: true }))
+    })
+  }
+
   /** Runs `work` between BEGIN and COMMIT; other statements wait. */
   transaction<T>(
     work: (rows: (text: string, values?: readonly unknown[]) => Promise<TextRow[]>) => Promise<T>,
@@ -118,6 +134,14 @@ export class Session {
     if (this.#closed) return
     this.#closed = true
     this.#client.release(true)
+  }
+
+  #stream(): WireStream {
+    const stream = this.#client.connection?.stream
+    if (stream !== undefined) return stream
+    throw new OnceboxError('INVALID_SETTING', "The relay's pool hands out clients without a connection of pg's own", {
+      next: 'Give the relay a Pool of pg, not of pg-native.',
+    })
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

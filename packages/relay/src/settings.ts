@@ -18,7 +18,7 @@ export interface RelayOptions {
   readonly lane?: number
   /** How long after its last sign of life a relay is taken for dead, in milliseconds. Default 10,000; at least 1,000. */
   readonly leaseMs?: number
-  /** Upper limit of messages a publish. Default 500. */
+  /** Upper limit of messages a publish. Default: what the publisher prefers (2,000 with `@oncebox/kafka`), else 500. */
   readonly batchMessages?: number
   /** Upper limit of payload bytes a publish; memory is bounded by four times as much. Default 4 MiB. */
   readonly batchBytes?: number
@@ -59,7 +59,7 @@ export function relaySettings(options: RelayOptions): RelaySettings {
     schema: options.schema ?? defaultSchema,
     lane: options.lane ?? 0,
     leaseMs: options.leaseMs ?? 10_000,
-    batchMessages: options.batchMessages ?? 500,
+    batchMessages: options.batchMessages ?? options.publisher.preferredRecords ?? 500,
     batchBytes: options.batchBytes ?? 4 << 20,
     retentionMs: options.retentionMs ?? 3 * dayMs,
     leafWidthMs: options.leafWidthMs ?? outboxRing.widthMs,

@@ -3,9 +3,8 @@ import type { Publisher } from '@oncebox/transport'
 import { backoffMs, parkedBackoff } from './backoff.js'
 import { leaseLost } from './cursor.js'
 import { deliver } from './delivery.js'
-import { encodeRecord, groupOf } from './encode.js'
+import { type Entry, keyOf } from './entry.js'
 import type { Lease } from './lease.js'
-import type { Entry } from './ledger.js'
 import type { ParkedTable } from './parked.js'
 import { isTopicWide, type ParkedGroup, ParkedGroups, type ParkedScope } from './parkedGroups.js'
 import type { Partitions } from './partitions.js'
@@ -53,8 +52,7 @@ export class SideTrack {
   async add(entries: readonly Entry[], code: ErrorCode): Promise<void> {
     if (entries.length === 0) return
     const { table, lease, settings } = this.#parts
-    const positions = entries.map((entry) => entry.position)
-    if (!(await table.add(positions, code))) throw leaseLost(lease)
+    if (!(await table.add(entries, code))) throw leaseLost(lease)
     const counts = new Map<string, number>()
     for (const { topic } of entries) counts.set(topic, (counts.get(topic) ?? 0) + 1)
     for (const [topic, count] of counts) settings.onEvent({ event: 'parked', lane: settings.lane, topic, count, code })
@@ -68,21 +66,10 @@ export class SideTrack {
     const { table, lease, settings } = this.#parts
     const { scope } = group
     const page = await table.page(scope, group.after, { rows: settings.batchMessages, bytes: settings.batchBytes })
-    const rows = page.rows.filter(({ row }) => scope.kind !== 'topic' || !this.groups.keepsBack(row.topic, row.key))
-    const entries = rows.map(({ number, row }) => ({
-      position: number,
-      group: groupOf(row.topic, row.key),
-      topic: row.topic,
-      keyed: row.key !== null,
-      key: row.key,
-      bytes: 0,
-      record: encodeRecord(row),
-      assigned: false,
-      page: null,
-    }))
+    const entries = page.entries.filter((entry) => scope.kind !== 'topic' || !this.groups.keepsBack(entry))
     const sorted = sortOutcomes(entries, entries.length === 0 ? [] : await deliver(entries, this.#parts))
     if (sorted.acked.length > 0) {
-      const gone = await table.remove(sorted.acked.map((entry) => entry.position))
+      const gone = await table.remove(sorted.acked)
       if (!gone) throw leaseLost(lease)
       settings.onEvent({ event: 'released', lane: settings.lane, topic: scope.topic, count: sorted.acked.length })
     }
@@ -92,12 +79,11 @@ export class SideTrack {
       if (scope.kind === 'keyless') group.leftBehind = true
       else if (scope.kind === 'key' || isTopicWide(refusal.code)) return this.#postpone(group, refusal.code)
       else {
-        const first = entries.find((entry) => entry.position === refusal.entries[0]?.position)
-        this.open(scope.topic, first?.key ?? null, refusal.code)
+        this.open(scope.topic, keyOf(refusal.entries[0] as Entry), refusal.code)
       }
     }
-    group.after = page.rows.at(-1)?.number ?? group.after
-    if (!page.end) return
+    group.after = page.entries.at(-1)?.position ?? group.after
+    if (page.cut) return
     if (group.leftBehind) this.#postpone(group, group.code)
     else this.groups.remove(scope)
   }
@@ -106,7 +92,7 @@ export class SideTrack {
     const { settings } = this.#parts
     group.attempts++
     group.code = code
-    group.after = '0'
+    group.after = 0
     group.leftBehind = false
     group.retryAt = settings.clock.now() + this.#pauseMs(code, group.attempts)
   }

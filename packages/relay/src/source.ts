@@ -1,13 +1,13 @@
-import type { OutboxRow } from '@oncebox/core'
+import type { Entry } from './entry.js'
 import type { Progress } from './progress.js'
 
 /** A part of a window, in the order in which it has to be published. */
 export interface SourcePage {
-  readonly rows: readonly OutboxRow[]
+  readonly entries: readonly Entry[]
   /** Where the lane stands once all rows handed out so far are published or parked. */
   readonly after: Progress
-  /** Where it stands once the rows of this page up to a position of one of them, but not the last, are. */
-  readonly within: (position: string) => Progress
+  /** Where it stands once the rows of this page up to the position of one of them, but not the last, are. */
+  readonly within: (position: number) => Progress
   /** True when this page ends its window. */
   readonly windowDone: boolean
   /** True when messages of the scheduled table have come due. */

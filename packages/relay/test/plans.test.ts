@@ -20,8 +20,8 @@ function nodes(plan: PlanNode): PlanNode[] {
 
 const share = { lane: 0, lanes: 1 }
 const statements = {
-  window: { text: windowStatement(tables(), share), types: 'pg_snapshot, int, bigint' },
-  page: { text: pageStatement(tables(), share), types: 'pg_snapshot, int, bigint, pg_snapshot, bigint' },
+  window: { text: windowStatement(tables(), share), types: 'pg_snapshot, int' },
+  page: { text: pageStatement(tables(), share), types: 'pg_snapshot, int, pg_snapshot, bigint' },
 }
 
 /** Runs a statement as the relay does, and tells which nodes its plan read the outbox with. */
@@ -69,15 +69,15 @@ describe.each(postgresVersions)('plans on Postgres %i', (version) => {
       for (let i = 0; i < 3; i++) await client.query(`select oncebox.emit('t', 'k', 'x', $1::text)`, [`${i}`])
       if (!shape.includes('empty')) await client.query(analyze)
 
-      const small = await readsOf(client, 'window', [last, 500, 4 << 20])
+      const small = await readsOf(client, 'window', [last, 500])
       expect(small).toMatchObject({ types: ['Index Scan'], indexes: ['xid'], rows: 3 })
 
       await at.fill('t', 1_000)
       const upper = (await client.query('select pg_current_snapshot()::text as upper')).rows[0].upper
-      const large = await readsOf(client, 'window', [last, 500, 4 << 20])
+      const large = await readsOf(client, 'window', [last, 500])
       expect(large).toMatchObject({ types: ['Index Scan'], indexes: ['xid'], rows: 1003 })
 
-      const page = await readsOf(client, 'page', [last, 500, 4 << 20, upper, 3_503])
+      const page = await readsOf(client, 'page', [last, 500, upper, 3_503])
       expect(page).toMatchObject({ types: ['Index Scan'], indexes: ['position'], sortsBelowLimit: false })
       expect(page.rows).toBeLessThan(520)
     })
@@ -90,7 +90,7 @@ describe.each(postgresVersions)('plans on Postgres %i', (version) => {
       `insert into oncebox.scheduled (due_at, id, source, topic, key, type)
       select now() + interval '1 hour', gen_random_uuid(), 's', 't', 'k', 'x' from generate_series(1, 1000)`,
     )
-    const { scheduled } = await readsOf(client, 'window', ['3:3:', 500, 4 << 20])
+    const { scheduled } = await readsOf(client, 'window', ['3:3:', 500])
     expect(scheduled).toEqual([{ index: 'scheduled_due_at', rows: 0 }])
   })
 })

@@ -1,4 +1,4 @@
-import type { SessionPool } from '@oncebox/relay'
+import type { PooledClient, SessionPool } from '@oncebox/relay'
 import { until } from '@oncebox/testkit'
 import { testDatabase } from '@oncebox/testkit/harness'
 import { describe, expect, test } from 'vitest'
@@ -59,6 +59,7 @@ describe('an idle relay', () => {
         return {
           on: (event, listener) => client.on(event as 'error', listener),
           release: (destroy) => client.release(destroy),
+          connection: (client as unknown as PooledClient).connection as NonNullable<PooledClient['connection']>,
           query(query) {
             statements++
             return client.query(query)

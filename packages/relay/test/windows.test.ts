@@ -48,7 +48,7 @@ describe.each(postgresVersions)('windows on Postgres %i', (version) => {
     const session = await Session.open(at.database.pool, { settings: windowSessionSettings, timeoutMs: 10_000 })
     const progress = { last: '3:3:', page: null }
     const source = new PollingSource({ session, tables: tables(), share, progress, pageRows: 10, pageBytes: 1000 })
-    const values = async () => (await source.read()).rows.map((row) => Buffer.from(row.payload ?? []).toString())
+    const values = async () => (await source.read()).entries.map((entry) => Buffer.from(entry.value ?? []).toString())
     try {
       // Other tests' transactions on the same server may end in between and raise xmax: then once more.
       for (let absent = false; !absent; ) {

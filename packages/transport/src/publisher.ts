@@ -1,4 +1,5 @@
 import type { ErrorCode, RawHeader } from '@oncebox/core'
+import type { RecordSink } from './recordSink.js'
 
 /** A record on its way out. The wire format (headers, key bytes, value bytes) is already applied. */
 export interface OutgoingRecord {
@@ -9,19 +10,23 @@ export interface OutgoingRecord {
   readonly value: Uint8Array | null
   /** In order; names may repeat. */
   readonly headers: readonly (readonly [name: string, value: string | Uint8Array])[]
+  /** About how many bytes the record takes, where that is known without looking at its parts. */
+  readonly size?: number
+  /** Hands over key, value and headers without making an object of each, where the record can. See `writeRecordTo`. */
+  writeTo?(sink: RecordSink): void
 }
 
 /**
  * What became of one record.
  *
- * - `acked`: durable at the transport (Kafka: acks=all). `offset` as decimal text, null where there is none.
+ * - `acked`: durable at the transport (Kafka: acks=all). `offset` null where there is none.
  * - `refused`: definitely not written, and the same record will be refused again until somebody mends the cause
  *   (`RECORD_TOO_LARGE`, `TOPIC_MISSING`, `NOT_AUTHORIZED`, `TOPIC_WITHOUT_GROUP`, `RECORD_REFUSED`).
  * - `failed`: no acknowledgement came; it may or may not have been written. Sending it again is right.
  * - `held`: not sent, because an earlier record of the same topic and key in this call was not acked.
  */
 export type PublishOutcome =
-  | { readonly status: 'acked'; readonly partition: number; readonly offset: string | null }
+  | { readonly status: 'acked'; readonly partition: number; readonly offset: number | null }
   | { readonly status: 'refused'; readonly code: ErrorCode; readonly reason: string }
   | { readonly status: 'failed'; readonly code: ErrorCode; readonly reason: string }
   | { readonly status: 'held' }
@@ -30,6 +35,8 @@ export type PublishOutcome =
 export interface Publisher {
   /** For logs: `kafkajs`, `pg-boss`, `memory`. */
   readonly name: string
+  /** How many records a call carries best: more save round trips, fewer are sent twice after a crash. Default 500. */
+  readonly preferredRecords?: number
 
   /** Connects; idempotent. @throws OnceboxError `TRANSPORT_UNREACHABLE` when it cannot. */
   connect(): Promise<void>

@@ -10,7 +10,11 @@ const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL })
 pool.on('error', () => undefined)
 const brokers = (process.env.KAFKA_BROKERS ?? '').split(',')
 const publisher = process.env.TRANSPORT === 'kafkajs' ? kafkajs({ brokers }) : kafka({ brokers })
-const relay = createRelay({ pool, publisher })
+const relay = createRelay({
+  pool,
+  publisher,
+  ...(process.env.BATCH ? { batchMessages: Number(process.env.BATCH) } : {}),
+})
 await relay.start()
 await measure(async () => (await relay.drain()).published)
 await relay.stop()

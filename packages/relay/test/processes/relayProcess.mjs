@@ -33,7 +33,7 @@ const publisher = {
       if (slowMs > 0) await new Promise((resolve) => setTimeout(resolve, slowMs))
     }
     if (fatal === 'during send' || fatal === 'after send, before ack') die()
-    return records.map((_, index) => ({ status: 'acked', partition: 0, offset: String(index) }))
+    return records.map((_, index) => ({ status: 'acked', partition: 0, offset: index }))
   },
 }
 

@@ -41,7 +41,7 @@ export function publishingTests(suite: Suite): void {
       if (outcome.status !== 'acked') throw new Error(`record ${index} is ${outcome.status}`)
       const sent = records[index % records.length]
       const found = collector.records.find(
-        (each) => each.partition === outcome.partition && each.offset === outcome.offset,
+        (each) => each.partition === outcome.partition && each.offset === String(outcome.offset),
       )
       expect(String(found?.value)).toBe(String(sent?.value))
       if (sent?.partition !== null) expect(outcome.partition).toBe(sent?.partition)

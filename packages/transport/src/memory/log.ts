@@ -66,7 +66,7 @@ export class Log {
   }
 
   /** Appends a record that has no objection. The bytes are copied, as a network would. */
-  append(record: OutgoingRecord): { readonly partition: number; readonly offset: string } {
+  append(record: OutgoingRecord): { readonly partition: number; readonly offset: number } {
     const topic = this.#topics.get(record.topic) as Topic
     const count = topic.partitions.length
     const partition =
@@ -83,7 +83,7 @@ export class Log {
     }
     records.push(written)
     topic.written.push(written)
-    return { partition, offset: written.offset as string }
+    return { partition, offset: records.length - 1 }
   }
 
   onAppend(listener: () => void): () => void {
