@@ -95,8 +95,10 @@ describe.each(packageFolders)('packages/%s', (folder) => {
       '@oncebox/core/drizzle': 'drizzle-orm',
       '@oncebox/core/knex': 'knex',
       '@oncebox/core/kysely': 'kysely',
+      '@oncebox/core/mikro-orm': '@mikro-orm/postgresql',
       '@oncebox/core/pg': 'pg',
       '@oncebox/core/postgres-js': 'postgres',
+      '@oncebox/core/prisma': '@prisma/client',
       '@oncebox/core/typeorm': 'typeorm',
     }
     const transports = ['kafkajs', '@platformatic/kafka', 'pg-boss']

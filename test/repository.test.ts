@@ -4,9 +4,9 @@ import { read, repositoryFiles } from './workspace.js'
 const manifests = repositoryFiles().filter((file) => /(^|\/)package\.json$/.test(file))
 const exact = /^\d+\.\d+\.\d+(-[\w.]+)?$/
 
-test('no file is longer than 400 lines', () => {
+test('no file is longer than 400 lines, except what a generator wrote', () => {
   const long = repositoryFiles()
-    .filter((file) => file !== 'pnpm-lock.yaml')
+    .filter((file) => file !== 'pnpm-lock.yaml' && !/\/generated\//.test(file))
     .map((file) => ({ file, lines: read(file).split('\n').length - 1 }))
     .filter(({ lines }) => lines > 400)
   expect(long).toEqual([])

@@ -28,6 +28,12 @@ test('every subpath of the package can be imported and offers what the design sa
     './schema': expect.arrayContaining(['migrate', 'plan', 'printMigrations']),
     './pg': expect.arrayContaining(['fromPg', 'pgDatabase']),
     './kysely': ['fromKysely', 'kyselyDatabase'],
+    './drizzle': ['drizzleDatabase', 'fromDrizzle'],
+    './knex': ['fromKnex', 'knexDatabase'],
+    './postgres-js': ['fromPostgresJs', 'postgresJsDatabase'],
+    './typeorm': ['fromTypeorm', 'typeormDatabase'],
+    './mikro-orm': ['fromMikroOrm', 'mikroOrmDatabase'],
+    './prisma': ['fromPrisma', 'prismaDatabase'],
     './memory': ['memoryTransport'],
     './testing': expect.arrayContaining(['expectEmitted', 'memoryTransport']),
   })

@@ -3,11 +3,24 @@ import { isOnceboxError } from './errors.js'
 /** The SQLSTATE (five characters) of a driver's error or of one among its causes; undefined when there is none. */
 export function sqlState(error: unknown): string | undefined {
   for (const current of causes(error)) {
-    const { code, syscall } = current as { code?: unknown; syscall?: unknown }
-    // Node's EPIPE has five capitals too; errors of system calls name the call.
-    if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && syscall === undefined) return code
+    const code = stateIn(current)
+    if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code)) return code
   }
   return undefined
+}
+
+/**
+ * Not every code of five capitals and digits is a SQLSTATE: errors of system calls (EPIPE) name the call; Prisma's own
+ * (P2010) name the client's version, and its driver adapter's error says what the server said.
+ */
+function stateIn(error: Error): unknown {
+  const { code, syscall, clientVersion, cause } = error as {
+    readonly code?: unknown
+    readonly syscall?: unknown
+    readonly clientVersion?: unknown
+    readonly cause?: { readonly originalCode?: unknown } | null
+  }
+  return syscall === undefined && clientVersion === undefined ? (code ?? cause?.originalCode) : undefined
 }
 
 /**
@@ -86,9 +99,9 @@ export function classifyDatabaseError(error: unknown): DatabaseErrorClass {
 
 /**
  * True when `error`, or an error it wraps, is a violation (SQLSTATE 23505) of the unique constraint or unique index with
- * this name. It is told by code and name as Postgres sends them, which pg calls `constraint` and postgres.js
- * `constraint_name`; libraries wrap that error as `cause` or `driverError`. Never by text, which depends on the server's
- * language.
+ * this name. It is told by code and name as Postgres sends them, which pg calls `constraint`, postgres.js
+ * `constraint_name` and Prisma `constraint.index`; libraries wrap that error as `cause` or `driverError`, Prisma as
+ * `meta.driverAdapterError`. Never by text, which depends on the server's language.
  *
  * Ask outside of the transaction that failed: inside it no further statement is possible.
  */
@@ -99,15 +112,28 @@ export function uniqueViolation(error: unknown, constraint: string): boolean {
     const current = waiting.shift()
     if (typeof current !== 'object' || current === null || seen.has(current)) continue
     seen.add(current)
-    const { code, constraint: name, constraint_name, cause, driverError } = current as Record<string, unknown>
-    if (code === '23505' && (name ?? constraint_name) === constraint) return true
-    waiting.push(cause, driverError)
+    const { code, originalCode, constraint: name, constraint_name, cause, driverError } = current as DriverError
+    const names: unknown[] = [name, constraint_name, (name as PrismaConstraint | undefined)?.index]
+    if ((code ?? originalCode) === '23505' && names.includes(constraint)) return true
+    waiting.push(cause, driverError, driverAdapterError(current))
   }
   return false
 }
 
+type DriverError = Readonly<
+  Partial<Record<'code' | 'originalCode' | 'constraint' | 'constraint_name' | 'cause' | 'driverError', unknown>>
+>
+type PrismaConstraint = { readonly index?: unknown }
+
 function* causes(error: unknown): Generator<Error> {
-  for (let current = error, depth = 0; current instanceof Error && depth < 8; current = current.cause, depth++) {
+  let current = error
+  for (let depth = 0; current instanceof Error && depth < 8; depth++) {
     yield current
+    current = current.cause ?? driverAdapterError(current)
   }
+}
+
+/** Where Prisma keeps the error of the driver below it. */
+function driverAdapterError(error: object): unknown {
+  return (error as { readonly meta?: { readonly driverAdapterError?: unknown } | null }).meta?.driverAdapterError
 }

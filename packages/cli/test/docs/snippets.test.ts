@@ -59,8 +59,30 @@ test('the snippets of all patterns compile together', async () => {
   expect(await problemsOf(files)).toBe('')
 }, 60_000)
 
+/** What `prisma generate` writes for the page's models, as far as the snippet uses it; core's tests have a real one. */
+const prismaClient: Snippet = {
+  name: 'prismaClient.ts',
+  code: `
+    interface Models {
+      order: { create(args: { data: { id: string; customer: string; cents: number } }): Promise<unknown> }
+      invoice: { create(args: { data: { orderId: string; cents: number } }): Promise<unknown> }
+      $queryRawUnsafe<T>(query: string, ...values: unknown[]): Promise<T>
+    }
+    export interface PrismaClient extends Models {
+      $connect(): Promise<void>
+      $transaction<T>(work: (tx: Models) => Promise<T>, options?: object): Promise<T>
+    }`,
+}
+
 test('the snippets for each database library compile: a handler has the transaction of its library', async () => {
   const files = snippetsOf('docs/libraries.md')
-  expect(files.map(({ name }) => name)).toEqual(['drizzle.ts', 'knex.ts', 'postgresJs.ts', 'typeorm.ts'])
-  expect(await problemsOf([...snippetsOf('README.md').slice(0, 1), ...files])).toBe('')
+  expect(files.map(({ name }) => name)).toEqual([
+    'drizzle.ts',
+    'knex.ts',
+    'postgresJs.ts',
+    'typeorm.ts',
+    'mikroOrm.ts',
+    'prisma.ts',
+  ])
+  expect(await problemsOf([...snippetsOf('README.md').slice(0, 1), ...files, prismaClient])).toBe('')
 }, 60_000)

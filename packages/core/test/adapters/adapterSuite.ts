@@ -1,4 +1,4 @@
-import { type Database, defineMessages, isOnceboxError, localIds, sqlState, type Tx } from '@oncebox/core'
+import { defineMessages, isOnceboxError, localIds, sqlState, type Tx, uniqueViolation } from '@oncebox/core'
 import { fromPg } from '@oncebox/core/pg'
 import { createConsumer } from '@oncebox/inbox'
 import { createOutbox } from '@oncebox/outbox'
@@ -7,40 +7,11 @@ import { type TestDatabase, testDatabase } from '@oncebox/testkit/harness'
 import { memoryTransport } from '@oncebox/transport/memory'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
-
-/** A library as its user has it, on one database. */
-export interface AdapterKit<Trx> {
-  readonly database: Database<Trx>
-  /** The library's own transaction: commits when `work` resolves. */
-  transaction<T>(work: (trx: Trx) => Promise<T>): Promise<T>
-  /** The library's own nested transaction, a savepoint: rolled back when `work` rejects. */
-  nested(trx: Trx, work: (inner: Trx) => Promise<void>): Promise<unknown>
-  /** The library's own way to insert a row into `note (text)`. */
-  insert(trx: Trx, text: string): PromiseLike<unknown>
-  /** What users could take for a transaction. */
-  readonly outside: unknown
-  close(): Promise<unknown>
-}
-
-export interface AdapterTraits {
-  /** The library says when a transaction has ended, so that a kept `Tx` of it can refuse. */
-  readonly tellsEnd: boolean
-  /** Its user connects before anything else, so that a wrong address is no matter of its transactions. */
-  readonly connectsFirst?: boolean
-}
+import { type AdapterKit, type AdapterTraits, failureOf } from './adapterKit.js'
 
 const messages = defineMessages({
   'note.written': { topic: 'notes', schema: z.object({ text: z.string() }), key: (note) => note.text },
 })
-
-export async function failureOf(promise: PromiseLike<unknown>): Promise<Error> {
-  return promise.then(
-    () => {
-      throw new Error('did not fail')
-    },
-    (error) => error,
-  )
-}
 
 /** What every adapter promises, on the real library and a real Postgres. */
 export function describeAdapter<Trx>(
@@ -204,9 +175,10 @@ export function describeAdapter<Trx>(
       it('lets a unique violation be recognized, from its own statements and the library’s', async () => {
         await test.pool.query("insert into note values ('a')")
         const own = await failureOf(kit.transaction((trx) => write(kit.database.txOf(trx), 'a')))
-        expect(sqlState(own)).toBe('23505')
+        expect([sqlState(own), uniqueViolation(own, 'note_pkey')]).toEqual(['23505', true])
         const librarys = await failureOf(kit.transaction(async (trx) => void (await kit.insert(trx, 'a'))))
-        expect(sqlState(librarys)).toBe('23505')
+        expect([sqlState(librarys), uniqueViolation(librarys, 'note_pkey')]).toEqual(['23505', true])
+        expect(uniqueViolation(librarys, 'note_other')).toBe(false)
       })
 
       it('is refused to what is no transaction', () => {
@@ -381,16 +353,17 @@ export function describeAdapter<Trx>(
 
       if (traits.connectsFirst !== true) {
         it('say that the database is unreachable when it cannot connect, or may not', async () => {
-          for (const [part, value, code] of [
-            ['port', '1', 'ECONNREFUSED'],
-            ['pathname', '/nowhere', '3D000'],
+          const codes = traits.unreachable ?? { port: 'ECONNREFUSED', pathname: '3D000' }
+          for (const [part, value] of [
+            ['port', '1'],
+            ['pathname', '/nowhere'],
           ] as const) {
             const url = new URL(test.url)
             url[part] = value
             const away = open(url.href)
             const error = await failureOf(away.database.transaction(async () => {}))
             expect(isOnceboxError(error, 'DATABASE_UNREACHABLE')).toBe(true)
-            expect(error.cause).toMatchObject({ code })
+            expect(error.cause).toMatchObject({ code: codes[part] })
             await away.close()
           }
         })

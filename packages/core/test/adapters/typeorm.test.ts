@@ -3,7 +3,8 @@ import { typeormDatabase } from '@oncebox/core/typeorm'
 import { testDatabase } from '@oncebox/testkit/harness'
 import { DataSource, type EntityManager, EntitySchema } from 'typeorm'
 import { expect, it } from 'vitest'
-import { describeAdapter, failureOf } from './adapterSuite.js'
+import { failureOf } from './adapterKit.js'
+import { describeAdapter } from './adapterSuite.js'
 
 const Note = new EntitySchema<{ text: string; other: string | null }>({
   name: 'note',

@@ -1,0 +1,1 @@
+export { fromMikroOrm, mikroOrmDatabase } from '@oncebox/core/mikro-orm'

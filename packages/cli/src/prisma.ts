@@ -1,0 +1,1 @@
+export { fromPrisma, prismaDatabase } from '@oncebox/core/prisma'
