@@ -20,6 +20,7 @@ function itemOf({ key, kind }: { key: number | null; kind: Verdict['kind'] }, in
     aside: { kind: 'aside', dueInMs: 5 },
     block: { kind: 'block', reason: 'HANDLER_FAILED' },
     ignore: { kind: 'ignore' },
+    done: { kind: 'done' },
   } as const
   const record = { topic: 't', partition: 0, offset: String(index), timestamp: 500, value: null, headers: [] }
   return {
