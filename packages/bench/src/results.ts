@@ -51,8 +51,7 @@ export function pairedRatio(
   base: string,
   name: string,
 ): Spread | undefined {
-  const bases = suite?.samples[base] ?? []
-  return spreadOf((suite?.samples[arm] ?? []).map((sample, round) => divide(sample?.[name], bases[round]?.[name])))
+  return perRound(suite, (value) => value(arm, name) / value(base, name))
 }
 
 /** The spread of what there is: figures that are missing, or no number, are left out. Pure. */
@@ -61,6 +60,15 @@ export function spreadOf(values: readonly (number | undefined | null)[]): Spread
   return numbers.length === 0 ? undefined : spread(numbers)
 }
 
-function divide(above: number | undefined, below: number | undefined): number | undefined {
-  return above === undefined || below === undefined || below === 0 ? undefined : above / below
+/** A figure made of several arms of the same round, over the rounds in which it can be made. Pure. */
+export function perRound(
+  suite: SuiteResult | undefined,
+  make: (value: (arm: string, name: string) => number) => number,
+): Spread | undefined {
+  const rounds = Math.max(0, ...Object.values(suite?.samples ?? {}).map((samples) => samples.length))
+  // What is missing is NaN, makes everything it is in NaN, and is left out.
+  const values = Array.from({ length: rounds }, (_, round) =>
+    make((arm, name) => suite?.samples[arm]?.[round]?.[name] ?? Number.NaN),
+  )
+  return spreadOf(values)
 }
