@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { oncebox } from './oncebox.js'
 
-const verbs = ['migrate', 'plan', 'relay', 'status', 'tail', 'lag', 'doctor', 'dead', 'demo']
+const verbs = ['migrate', 'plan', 'relay', 'status', 'tail', 'lag', 'doctor', 'dead', 'demo', 'bench']
 const databaseVerbs = ['migrate', 'plan', 'status', 'tail', 'lag', 'doctor']
 const nobody = 'postgres://somebody:canary-password@127.0.0.1:1/shop'
 

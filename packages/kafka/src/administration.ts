@@ -3,6 +3,7 @@ import {
   ConfigResourceTypes,
   type Connection,
   createTopicsV7,
+  deleteTopicsV6,
   describeConfigsV4,
   listOffsetsV6,
   metadataV10,
@@ -67,6 +68,16 @@ export class Administration {
         })
       }
       await this.#clock.sleep(topicLookMs)
+    }
+  }
+
+  /** Deletes a topic. One that is not there is fine. */
+  async deleteTopic(topic: string): Promise<void> {
+    try {
+      const connection = await this.#controller()
+      await ask(connection, this.#timeoutMs, (to) => deleteTopicsV6.api.async(to, [{ name: topic }], this.#timeoutMs))
+    } catch (error) {
+      if (kafkaErrorNumber(error) !== kafkaError.unknownTopic) throw toOnceboxError(error, 'deleting a topic')
     }
   }
 

@@ -8,7 +8,14 @@ import { KafkaPublisher } from './publisher.js'
 import { KafkaSubscriber } from './subscriber.js'
 
 /** Publisher and subscriber at once; `close()` closes both. */
-export interface KafkaTransport extends Publisher, Subscriber {}
+export interface KafkaTransport extends Publisher, Subscriber {
+  /**
+   * Deletes a topic with all that is in it, for what makes topics of its own; one that is not there is fine.
+   *
+   * @throws OnceboxError `TRANSPORT_UNREACHABLE`, `NOT_AUTHORIZED`, `TRANSPORT_FAILED`.
+   */
+  deleteTopic(topic: string): Promise<void>
+}
 
 /** How long brokers are asked, one after the other, before they count as unreachable. */
 const reachMs = 8_000
@@ -42,6 +49,7 @@ export function kafka(options: KafkaOptions): KafkaTransport {
     connect: () => publisher.connect(),
     partitions: (topic) => administration.partitions(topic),
     createTopic: (topic, partitions) => administration.createTopic(topic, partitions),
+    deleteTopic: (topic) => administration.deleteTopic(topic),
     publish: (records) => publisher.publish(records),
     subscribe: (how, handler) => subscriber.subscribe(how, handler),
     retentionMs: (topic) => subscriber.retentionMs(topic),

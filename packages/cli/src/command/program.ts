@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import type { CommonFlags } from '../flags/commonFlags.js'
+import { addBench } from './benchVerb.js'
 import { addDead } from './deadVerb.js'
 import { exitCode } from './exitCode.js'
 import { addDoctor, addLag } from './opsVerbs.js'
@@ -46,6 +47,7 @@ function createProgram(run: RunVerb): Command {
   addDoctor(program, run)
   addDead(program, run)
   addDemo(program, run)
+  addBench(program, run)
   return program
 }
 

@@ -1,6 +1,8 @@
 import { isOnceboxError, type Logger, OnceboxError } from '@oncebox/core'
+import type { KafkaTransport } from '@oncebox/kafka'
 import type { Publisher } from '@oncebox/transport'
 import type { OpenDatabase } from './database.js'
+import { UsageError } from './failure.js'
 import { installed } from './installed.js'
 import type { TransportChoice } from './transportChoice.js'
 
@@ -15,17 +17,37 @@ export async function openPublisher(
   database: OpenDatabase,
   logger: Logger,
 ): Promise<Publisher> {
-  const publisher = await createPublisher(choice, database, logger)
+  const where =
+    choice.name === 'pg-boss'
+      ? `pg-boss in the database at ${database.address}`
+      : `Kafka at ${choice.brokers.join(', ')}`
+  return connected(await createPublisher(choice, database, logger), where)
+}
+
+/**
+ * The same for what does more with a Kafka than publish.
+ *
+ * @throws UsageError where the choice is another transport than `kafka`, and as `openPublisher`.
+ */
+export async function openKafka(choice: TransportChoice, logger: Logger): Promise<KafkaTransport> {
+  if (choice.name !== 'kafka') {
+    throw new UsageError(
+      `this works with --transport kafka, not ${choice.name}`,
+      'Give --brokers or set KAFKA_BROKERS.',
+    )
+  }
+  const { kafka } = await installed(() => import('@oncebox/kafka'))
+  return connected(kafka(kafkaSettings(choice, logger)), `Kafka at ${choice.brokers.join(', ')}`)
+}
+
+/** Connects, or closes again and says who could not be reached. */
+async function connected<P extends Publisher>(publisher: P, where: string): Promise<P> {
   try {
     await publisher.connect()
     return publisher
   } catch (error) {
     await publisher.close()
     if (!isOnceboxError(error, 'TRANSPORT_UNREACHABLE')) throw error
-    const where =
-      choice.name === 'pg-boss'
-        ? `pg-boss in the database at ${database.address}`
-        : `Kafka at ${choice.brokers.join(', ')}`
     throw new OnceboxError('TRANSPORT_UNREACHABLE', `Cannot reach ${where}`, {
       next: 'Check that the servers run, their addresses, and the TLS and SASL settings.',
       cause: error.cause,
