@@ -10,5 +10,7 @@ const program = new Command('bench').description(
 addAll(program)
 addDrain(program)
 addSuites(program)
+// An exit, unlike a signal's own end, ends the arms as well; the servers end with this process in any case.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
 await program.parseAsync()
 process.exit(process.exitCode ?? 0)

@@ -23,7 +23,7 @@ const candidates = [
 const colors = { ours: '#1f6feb', other: '#8b949e', limit: '#d0d7de' } as const
 const barHeight = 22
 const step = 32
-const left = 220
+const left = 260
 const barWidth = 440
 
 /** The rates of the drain as an SVG of bars, on a ground of its own, so that it reads in the dark too. Pure. */
