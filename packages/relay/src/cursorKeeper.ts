@@ -1,7 +1,8 @@
-import type { Tables } from '@oncebox/schema'
+import { insertPublications, publicationsParameter, type Tables } from '@oncebox/schema'
 import { leaseLost, persist, renew } from './cursor.js'
 import type { Lease } from './lease.js'
 import type { Ledger } from './ledger.js'
+import type { Publications } from './publications.js'
 import type { Session } from './session.js'
 import type { RelaySettings } from './settings.js'
 import { Wakeup } from './wakeup.js'
@@ -15,6 +16,7 @@ export interface CursorKeeperParts {
   readonly tables: Tables
   readonly lease: Lease
   readonly ledger: Ledger
+  readonly publications: Publications
   readonly settings: RelaySettings
   readonly monotonicMs: () => number
 }
@@ -36,13 +38,13 @@ export class CursorKeeper {
 
   /** Keeps on until `signal` aborts. @throws OnceboxError `LEASE_LOST` when another relay holds the lane. */
   async run(signal: AbortSignal): Promise<void> {
-    const { settings, ledger } = this.#parts
+    const { settings } = this.#parts
     const wake = () => this.#wakeup.notify()
     signal.addEventListener('abort', wake, { once: true })
     while (!signal.aborted) {
       await this.#wakeup.wait(settings.leaseMs / 3)
       if (signal.aborted) break
-      await this.#write(ledger.takeDirty())
+      await this.#writeAll()
       await settings.clock.sleep(shortestIntervalMs, signal)
     }
     signal.removeEventListener('abort', wake)
@@ -50,7 +52,18 @@ export class CursorKeeper {
 
   /** Writes what is not written yet. */
   async finish(): Promise<void> {
-    if (this.#parts.ledger.takeDirty()) await this.#write(true)
+    const { ledger, publications } = this.#parts
+    if (!publications.empty || ledger.hasMoved) await this.#writeAll()
+  }
+
+  /** Publications first: what the cursor has passed is written down. */
+  async #writeAll(): Promise<void> {
+    const { session, tables, ledger, publications } = this.#parts
+    if (!publications.empty) {
+      const batches = publicationsParameter(publications.take())
+      await session.rows(insertPublications(tables), [batches], 'oncebox_publications')
+    }
+    await this.#write(ledger.takeDirty())
   }
 
   async #write(progress: boolean): Promise<void> {

@@ -45,6 +45,11 @@ export class Ledger {
     return this.#settledWindow
   }
 
+  /** True when `takeDirty` would be. */
+  get hasMoved(): boolean {
+    return this.#dirty
+  }
+
   /** True when messages were settled since the last `takeDirty`: snapshots alone move on without being written down. */
   takeDirty(): boolean {
     const dirty = this.#dirty

@@ -87,20 +87,23 @@ export class ParkedTable {
     return page
   }
 
-  /** Removes rows that were published. One statement; false: the lease is lost, and nothing was removed. */
-  async remove(entries: readonly Entry[]): Promise<boolean> {
+  /**
+   * Removes rows that were published, and resolves to their positions in the outbox, in the order of `entries`. One
+   * statement; null: the lease is lost, and nothing was removed.
+   */
+  async remove(entries: readonly Entry[]): Promise<number[] | null> {
     const [row] = await this.#session.rows(
       `WITH lease AS (${leaseHeld(this.#tables)}),
       removed AS (
         DELETE FROM ${this.#tables.parked}
         WHERE number IN (SELECT value::bigint FROM jsonb_array_elements_text($4::jsonb)) AND EXISTS (SELECT FROM lease)
-        RETURNING 1
+        RETURNING number, position
       )
-      SELECT (SELECT count(*) FROM lease), (SELECT count(*) FROM removed)`,
+      SELECT (SELECT count(*) FROM lease), (SELECT json_agg(position ORDER BY number) FROM removed)`,
       [...this.#key(), JSON.stringify(entries.map((entry) => String(entry.position)))],
       'oncebox_unpark',
     )
-    return row?.[0] === '1'
+    return row?.[0] === '1' ? JSON.parse(row[1] ?? '[]') : null
   }
 
   #key(): [number, string, string] {

@@ -9,6 +9,7 @@ import type { Ledger } from './ledger.js'
 import { isTopicWide } from './parkedGroups.js'
 import type { Partitions } from './partitions.js'
 import { allToSend, fitting, planFresh, sortOutcomes } from './plan.js'
+import type { Publications } from './publications.js'
 import type { ReadAhead } from './readAhead.js'
 import type { RelaySettings } from './settings.js'
 import type { SideTrack } from './sideTrack.js'
@@ -20,6 +21,8 @@ export interface PublishLoopParts {
   readonly publisher: Publisher
   readonly partitions: Partitions
   readonly sideTrack: SideTrack
+  /** What is written down of what was acknowledged. */
+  readonly publications: Publications
   readonly lease: Lease
   readonly settings: RelaySettings
   /** Called after messages were settled. */
@@ -114,6 +117,7 @@ export class PublishLoop {
     const now = settings.clock.now()
     if (sorted.acked.length > 0) {
       this.#lastAckAt = now
+      this.#parts.publications.add(call, outcomes)
       for (const entry of sorted.acked) this.#parts.ledger.settle(entry)
       settings.onEvent({ event: 'published', lane: settings.lane, count: sorted.acked.length })
     }

@@ -23,6 +23,7 @@ export async function reclaim(pool: SessionPool, tables: Tables, settings: Relay
       settings.logger.info({ leaf }, 'a leaf of the outbox was emptied')
       settings.onEvent({ event: 'leaf_reclaimed', leaf })
     }
+    await session.rows(`SELECT ${tables.reclaimPublications}()`)
     const slot = slotToSwitchTo(await look(session, tables, settings))
     if (slot === null) return
     // Not transactional, and seen at once; which leaf a row lands in says nothing about when it commits.

@@ -9,6 +9,7 @@ import type { ParkedTable } from './parked.js'
 import { isTopicWide, type ParkedGroup, ParkedGroups, type ParkedScope } from './parkedGroups.js'
 import type { Partitions } from './partitions.js'
 import { sortOutcomes } from './plan.js'
+import type { Publications } from './publications.js'
 import type { RelaySettings } from './settings.js'
 
 export interface SideTrackParts {
@@ -16,6 +17,7 @@ export interface SideTrackParts {
   readonly lease: Lease
   readonly publisher: Publisher
   readonly partitions: Partitions
+  readonly publications: Publications
   readonly settings: RelaySettings
 }
 
@@ -63,14 +65,20 @@ export class SideTrack {
    * flow again. @throws OnceboxError `LEASE_LOST`
    */
   async release(group: ParkedGroup): Promise<void> {
-    const { table, lease, settings } = this.#parts
+    const { table, lease, publications, settings } = this.#parts
     const { scope } = group
     const page = await table.page(scope, group.after, { rows: settings.batchMessages, bytes: settings.batchBytes })
     const entries = page.entries.filter((entry) => scope.kind !== 'topic' || !this.groups.keepsBack(entry))
-    const sorted = sortOutcomes(entries, entries.length === 0 ? [] : await deliver(entries, this.#parts))
+    const outcomes = entries.length === 0 ? [] : await deliver(entries, this.#parts)
+    const sorted = sortOutcomes(entries, outcomes)
     if (sorted.acked.length > 0) {
-      const gone = await table.remove(sorted.acked)
-      if (!gone) throw leaseLost(lease)
+      const positions = await table.remove(sorted.acked)
+      if (positions === null) throw leaseLost(lease)
+      const acked = positions.map((position) => ({ topic: scope.topic, position }))
+      publications.add(
+        acked,
+        outcomes.filter(({ status }) => status === 'acked'),
+      )
       settings.onEvent({ event: 'released', lane: settings.lane, topic: scope.topic, count: sorted.acked.length })
     }
     const failure = sorted.again[0]

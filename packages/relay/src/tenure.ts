@@ -7,6 +7,7 @@ import { Ledger } from './ledger.js'
 import { ParkedTable } from './parked.js'
 import { Partitions } from './partitions.js'
 import { PollingSource } from './pollingSource.js'
+import { Publications } from './publications.js'
 import { PublishLoop } from './publishLoop.js'
 import { ReadAhead } from './readAhead.js'
 import { reclaim } from './reclaim.js'
@@ -56,11 +57,13 @@ export class Tenure {
       logger,
       onEvent,
     })
+    const publications = new Publications(lane)
     this.#sideTrack = new SideTrack({
       table: new ParkedTable(cursorSession, tables, lease),
       lease,
       publisher,
       partitions,
+      publications,
       settings,
     })
     this.#reader = new ReadAhead({
@@ -90,6 +93,7 @@ export class Tenure {
       publisher,
       partitions,
       sideTrack: this.#sideTrack,
+      publications,
       lease,
       settings,
       onSettled: () => {
@@ -104,6 +108,7 @@ export class Tenure {
       tables,
       lease,
       ledger: this.#ledger,
+      publications,
       settings,
       monotonicMs,
     })
