@@ -19,7 +19,6 @@ function itemOf({ key, kind }: { key: number | null; kind: Verdict['kind'] }, in
     skip: { kind: 'skip', reason: '' },
     aside: { kind: 'aside', dueInMs: 5 },
     block: { kind: 'block', reason: 'HANDLER_FAILED' },
-    done: { kind: 'done' },
     ignore: { kind: 'ignore' },
     done: { kind: 'done' },
   } as const
