@@ -7,6 +7,7 @@ export type {
   ConsumerEvent,
   ConsumerOptions,
   ConsumerState,
+  DeadLetterTopic,
   Delivery,
   DeliveryResult,
   HandlerContext,

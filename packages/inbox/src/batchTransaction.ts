@@ -22,6 +22,8 @@ export interface SpanWork<Trx> extends SortRules {
   readonly next: NextOffset | null
   /** True when the attempt that begins is among the counted ones already. */
   readonly started: boolean
+  /** Dead letters go to the dead-letter topic too. */
+  readonly copied: boolean
   readonly signal: AbortSignal
   readonly trace: SpanTrace
 }
@@ -55,7 +57,7 @@ export async function runSpan<Trx>(scope: TransactionScope<Trx>, work: SpanWork<
   const skippedNow = await runHandlers(scope, runnables, work)
 
   trace.stage = 'finish'
-  if (letters.length > 0) await storeDeadLetters(tx, tables, group, letters)
+  if (letters.length > 0) await storeDeadLetters(tx, tables, group, letters, work.copied)
   if (sorted.heads.length > 0 || parked.length > 0) await park(tx, tables, group, sorted.heads, parked)
   if (attempts.size > 0) {
     const unsettled = new Set(parked.map(({ id }) => id.identity))

@@ -3,6 +3,7 @@ import { tables as tablesOf } from '@oncebox/schema'
 import type { Subscription } from '@oncebox/transport'
 import { fullSize } from './batchSize.js'
 import { Caution } from './caution.js'
+import { copyDeadLetters } from './copyDeadLetters.js'
 import { type Delivery, type DeliveryResult, deliverOne, recordOf } from './deliver.js'
 import { type ConsumerCounters, Counters } from './events.js'
 import { maintainInbox } from './maintenance.js'
@@ -91,7 +92,8 @@ export function createConsumer<const C extends MessageContracts, Trx>(
       const ending = new AbortController()
       const lost = new AbortController()
       const redriven = redrive({ settings, tables, report, lost: lost.signal, most: 1 }, ending.signal)
-      const maintenance = Promise.all([maintainInbox(settings, report, ending.signal), redriven])
+      const copied = copyDeadLetters({ settings, tables, report }, ending.signal)
+      const maintenance = Promise.all([maintainInbox(settings, report, ending.signal), redriven, copied])
       running = { subscription, ending, lost, maintenance }
     } catch (error) {
       state = 'idle'

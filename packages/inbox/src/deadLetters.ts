@@ -1,6 +1,7 @@
 import type { ErrorCode, Tx } from '@oncebox/core'
 import type { Tables } from '@oncebox/schema'
 import { storedErrorOf } from './attempts.js'
+import { storing } from './deadLetterCopies.js'
 import type { Item } from './decode.js'
 import { envelopeColumns, envelopeOf } from './storedEnvelope.js'
 
@@ -16,16 +17,17 @@ export interface DeadLetter {
 /**
  * Stores messages whole, in the transaction that records their ids. One that is stored already stays as it is. Attempts
  * and the first failure come from the table `attempt`. A record without an id that sits where another one sat before
- * its topic was made again is stored beside that one, under its time as well.
+ * its topic was made again is stored beside that one, under its time as well. `copied`: each goes to the dead-letter
+ * topic too.
  */
 export async function storeDeadLetters(
   tx: Tx,
   tables: Tables,
   group: string,
   letters: readonly DeadLetter[],
+  copied: boolean,
 ): Promise<void> {
-  await tx.query(
-    `INSERT INTO ${tables.deadLetter} (
+  const insert = `INSERT INTO ${tables.deadLetter} (
        consumer, source, message_id, topic, partition, record_offset, record_time, type, reason, content_type,
        key, payload, headers, error, attempts, first_failed_at, history, parks
      )
@@ -45,9 +47,8 @@ export async function storeDeadLetters(
      LEFT JOIN ${tables.attempt} AS failed
        ON failed.consumer = $1::text AND failed.source = letter.source AND failed.message_id = letter.message_id
      ORDER BY letter.source COLLATE "C", letter.message_id COLLATE "C"
-     ON CONFLICT (consumer, source, message_id) DO NOTHING`,
-    [group, JSON.stringify(letters.map(rowOf))],
-  )
+     ON CONFLICT (consumer, source, message_id) DO NOTHING`
+  await tx.query(storing(tables, '', insert, copied), [group, JSON.stringify(letters.map(rowOf))])
 }
 
 function rowOf({ item, reason, error, parks }: DeadLetter): object {

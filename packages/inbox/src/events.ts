@@ -1,3 +1,5 @@
+import type { ErrorCode } from '@oncebox/core'
+
 /** Where a message was read, and which one it is. */
 export interface MessageReference {
   readonly topic: string
@@ -32,6 +34,10 @@ export type ConsumerEvent =
   | { readonly type: 'paused'; readonly topic: string; readonly partition: number; readonly retryAfterMs: number }
   /** A message nobody may skip (`unknownType: 'block'`, an asynchronous schema) stops its partition. */
   | ({ readonly type: 'blocked'; readonly reason: string } & MessageReference)
+  /** Dead letters arrived at the dead-letter topic. */
+  | { readonly type: 'copied'; readonly topic: string; readonly count: number }
+  /** Copies of dead letters did not; they stay in the database and are sent again after a pause. */
+  | { readonly type: 'copyFailed'; readonly topic: string; readonly count: number; readonly code: ErrorCode | null }
   | { readonly type: 'reclaimed'; readonly leaves: readonly string[]; readonly floorMs: number }
 
 /** What became of the records of one committed transaction. */

@@ -1,6 +1,7 @@
 import type { ErrorCode, Tx } from '@oncebox/core'
 import type { Tables } from '@oncebox/schema'
 import type { StoredError } from './attempts.js'
+import { storing } from './deadLetterCopies.js'
 import type { ParkedKey } from './parkedHead.js'
 import { type RecordRow, recordColumns } from './storedEnvelope.js'
 
@@ -45,7 +46,7 @@ export async function deleteParked(tx: Tx, tables: Tables, rows: readonly Pick<P
   )
 }
 
-/** Moves a parked message to the dead letters. `error` null: the one its last attempt has left. False: it is gone. */
+/** Moves a parked message to the dead letters. `error` null: the one its last attempt has left. `copied`: and to the dead-letter topic. False: it is gone. */
 export async function buryParked(
   tx: Tx,
   tables: Tables,
@@ -53,10 +54,10 @@ export async function buryParked(
   reason: ErrorCode,
   error: StoredError | null,
   parks: boolean,
+  copied: boolean,
 ): Promise<boolean> {
-  const { rows } = await tx.query(
-    `WITH buried AS (DELETE FROM ${tables.parkedDelivery} WHERE number = $1::text::bigint RETURNING *)
-     INSERT INTO ${tables.deadLetter} AS earlier (
+  const buried = `buried AS (DELETE FROM ${tables.parkedDelivery} WHERE number = $1::text::bigint RETURNING *)`
+  const insert = `INSERT INTO ${tables.deadLetter} AS earlier (
        consumer, source, message_id, topic, partition, record_offset, record_time, type, reason, content_type,
        key, payload, headers, error, attempts, first_failed_at, history, parks
      )
@@ -65,9 +66,8 @@ export async function buryParked(
        coalesce(failed.attempts, 0), failed.first_failed_at, coalesce(failed.history, '[]'), $4::boolean
      FROM buried LEFT JOIN ${tables.attempt} AS failed USING (consumer, source, message_id)
      ON CONFLICT (consumer, source, message_id) DO UPDATE
-     SET parks = excluded.parks, reason = excluded.reason, error = excluded.error, retry_at = NULL
-     RETURNING number`,
-    [number, reason, error === null ? null : JSON.stringify(error), parks],
-  )
+     SET parks = excluded.parks, reason = excluded.reason, error = excluded.error, retry_at = NULL`
+  const values = [number, reason, error === null ? null : JSON.stringify(error), parks]
+  const { rows } = await tx.query(storing(tables, buried, insert, copied), values)
   return rows.length > 0
 }

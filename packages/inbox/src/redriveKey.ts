@@ -183,7 +183,8 @@ async function giveUp<Trx>(
     const head = await lockHead(tx, tables, group, key)
     if (head?.due !== true) return false
     const error = cause === null ? null : storedErrorOf(cause.error)
-    if (!(await buryParked(tx, tables, first.number, reason, error, parks))) return false
+    if (!(await buryParked(tx, tables, first.number, reason, error, parks, settings.deadLetterTopic !== null)))
+      return false
     await forgetAttempts(tx, tables, group, [first])
     if (parks) await setDue(tx, tables, group, key, null)
     else await releaseHead(tx, tables, group, key)

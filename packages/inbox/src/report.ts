@@ -1,4 +1,4 @@
-import { isOnceboxError, type Logger, sqlState } from '@oncebox/core'
+import { type ErrorCode, isOnceboxError, type Logger, sqlState } from '@oncebox/core'
 import type { SpanResult } from './batchTransaction.js'
 import { type Item, referenceOf } from './decode.js'
 import type { ConsumerEvent, Counters } from './events.js'
@@ -21,6 +21,8 @@ export interface Report {
   conflict(place: Place, batchMessages: number): void
   paused(place: Place, retryAfterMs: number, error: unknown, ownFault: boolean): void
   blocked(item: Item, reason: string): void
+  copied(topic: string, count: number): void
+  copyFailed(topic: string, code: ErrorCode | null, count: number): void
   reclaimed(leaves: readonly string[], floorMs: number): void
   reclaimFailed(error: unknown): void
 }
@@ -93,6 +95,14 @@ export function createReport(
     blocked(item, reason) {
       logger.error({ group, ...referenceOf(item), reason }, 'a message blocks its partition')
       onEvent({ type: 'blocked', reason, ...referenceOf(item) })
+    },
+    copied(topic, count) {
+      logger.info({ group, topic, count }, 'dead letters copied to their topic')
+      onEvent({ type: 'copied', topic, count })
+    },
+    copyFailed(topic, code, count) {
+      logger.warn({ group, topic, code, count }, 'dead letters could not be copied to their topic, trying again')
+      onEvent({ type: 'copyFailed', topic, count, code })
     },
     reclaimed(leaves, floorMs) {
       logger.info({ group, leaves, floorMs }, 'inbox leaves reclaimed')

@@ -7,9 +7,10 @@ import {
   OnceboxError,
   silentLogger,
   systemClock,
+  topicNameProblem,
 } from '@oncebox/core'
 import { defaultSchema, inboxRing, quoteSchema } from '@oncebox/schema'
-import type { Subscriber } from '@oncebox/transport'
+import type { Publisher, Subscriber } from '@oncebox/transport'
 import type { Backoff } from './backoff.js'
 import type { ConsumerEvent } from './events.js'
 import { type AnyHandler, anyType, type Handlers } from './handlers.js'
@@ -17,6 +18,13 @@ import type { PoisonPolicies, PoisonPolicy } from './poison.js'
 
 /** What becomes of a type without a handler: acked and counted, put to the dead letters, or waited for. */
 export type UnknownTypePolicy = 'ignore' | 'deadLetter' | 'block'
+
+/** Where dead letters are copied to, beside the table. */
+export interface DeadLetterTopic {
+  readonly topic: string
+  /** Nobody else publishes through it meanwhile. The caller closes it. */
+  readonly publisher: Publisher
+}
 
 export interface ConsumerOptions<C extends MessageContracts, Trx> {
   /** The database of the effects, migrated. `pgDatabase(pool)`, `kyselyDatabase(db)`. The caller closes it. */
@@ -52,6 +60,11 @@ export interface ConsumerOptions<C extends MessageContracts, Trx> {
    * again, alone, and if it does so again, what it would do is done already: it is skipped. Default: none.
    */
   readonly duplicateConstraints?: readonly string[]
+  /**
+   * Copies every new dead letter to a topic as well: key, value and headers as they came, with headers `dead_letter_*`.
+   * Sent after the commit, at least once, by any consumer of the group that has this setting. Default: no copies.
+   */
+  readonly deadLetterTopic?: DeadLetterTopic
   /** Pause after a failed attempt, doubling from `minMs` to `maxMs`, with jitter. Default 200 ms to 60 s. */
   readonly backoff?: Partial<Backoff>
   /** For how long an id is remembered, in milliseconds; older messages are refused. Default 7 days, at most about 10. */
@@ -87,6 +100,7 @@ export interface Settings<Trx> {
   readonly attempts: number
   readonly poison: PoisonPolicies
   readonly duplicateConstraints: readonly string[]
+  readonly deadLetterTopic: DeadLetterTopic | null
   readonly backoff: Backoff
   readonly redrivePollMs: number
   readonly horizonMs: number
@@ -130,6 +144,7 @@ export function settingsOf<C extends MessageContracts, Trx>(options: ConsumerOpt
     attempts: positive('attempts', options.attempts ?? 8),
     poison: policiesOf(options.poison ?? 'park', contracts),
     duplicateConstraints: options.duplicateConstraints ?? [],
+    deadLetterTopic: deadLetterTopicOf(options.deadLetterTopic, topics),
     redrivePollMs: positive('redrivePollMs', options.redrivePollMs ?? 1_000),
     backoff: {
       minMs: positive('backoff.minMs', options.backoff?.minMs ?? 200),
@@ -162,6 +177,15 @@ function policiesOf(poison: unknown, contracts: ReadonlyMap<string, unknown>): P
       throw invalid(`There is a poison policy for ${JSON.stringify(type)} and no contract`)
   }
   return new Map(byType as [string, PoisonPolicy][])
+}
+
+function deadLetterTopicOf(wanted: DeadLetterTopic | undefined, topics: readonly string[]): DeadLetterTopic | null {
+  if (wanted === undefined) return null
+  const problem = topicNameProblem(wanted.topic)
+  if (problem !== null) throw invalid(`deadLetterTopic ${problem}`)
+  // A message that fails there would be copied for ever.
+  if (topics.includes(wanted.topic)) throw invalid('deadLetterTopic is one of the topics that the consumer reads')
+  return wanted
 }
 
 function positive(name: string, value: number): number {

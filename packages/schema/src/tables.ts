@@ -25,6 +25,7 @@ export interface Tables {
   readonly parkedKey: string
   readonly parkedDelivery: string
   readonly deadLetterAction: string
+  readonly deadLetterCopy: string
   readonly heldPartition: string
   /** Sequence: the active slot of the outbox ring. */
   readonly outboxSlot: string
@@ -69,6 +70,7 @@ export function tables(schema: string = defaultSchema): Tables {
     parkedKey: of('parked_key'),
     parkedDelivery: of('parked_delivery'),
     deadLetterAction: of('dead_letter_action'),
+    deadLetterCopy: of('dead_letter_copy'),
     heldPartition: of('held_partition'),
     outboxSlot: of('outbox_slot'),
     inboxFloor: of('inbox_floor'),
