@@ -6,6 +6,7 @@ import { age } from '../flags/deadLetterFlags.js'
 import { withTransportFlags } from '../flags/transportFlags.js'
 import type { DoctorFlags } from '../verbs/doctor.js'
 import type { LagFlags } from '../verbs/lag.js'
+import type { RolesFlags } from '../verbs/roles.js'
 import { examples } from './examples.js'
 import type { RunVerb } from './program.js'
 
@@ -55,5 +56,35 @@ export function addDoctor(program: Command, run: RunVerb): void {
     )
     .action((flags: DoctorFlags) =>
       run(flags, async (console) => (await import('../verbs/doctor.js')).doctor(flags, console)),
+    )
+}
+
+/** `roles` */
+export function addRoles(program: Command, run: RunVerb): void {
+  const command = program
+    .command('roles')
+    .summary('print the rights that producer, relay, consumer, operator and viewer need')
+    .description(
+      'Prints SQL that gives roles what they need and no more, and creates those that are missing, without login. ' +
+        'Without names: all five, as SCHEMA_producer, SCHEMA_relay and so on, to be granted to the users of services. ' +
+        'The owner runs it, again after every upgrade; "oncebox migrate --roles" runs it for all five. Needs no database.',
+    )
+    .optionsGroup('Who:')
+    .option('--producer <role>', 'writes messages, and reads none')
+    .option('--relay <role>', 'publishes and reclaims')
+    .option('--consumer <role>', 'inbox, offsets, dead letters, guards')
+    .option('--operator <role>', 'reads everything, decides about dead letters, replays')
+    .option('--viewer <role>', 'status, lag, doctor: no payload')
+  withCommonFlags(withDatabaseFlags(command), 'the SQL in one JSON document on stdout')
+    .addHelpText(
+      'after',
+      examples(
+        'oncebox roles',
+        'oncebox roles --producer shop --relay relay | psql $DATABASE_URL',
+        'oncebox migrate --roles && psql $DATABASE_URL -c "grant oncebox_producer to shop"',
+      ),
+    )
+    .action((flags: RolesFlags) =>
+      run(flags, async (console) => (await import('../verbs/roles.js')).roles(flags, console)),
     )
 }

@@ -14,7 +14,7 @@ import type { RunVerb } from './program.js'
 // A verb's module is imported when the verb runs: the command line is parsed, and help shown, without a database
 // driver or a Kafka client being loaded.
 
-/** `migrate [--print] [--from N]` */
+/** `migrate [--print] [--from N] [--roles]` */
 export function addMigrate(program: Command, run: RunVerb): void {
   const command = program
     .command('migrate')
@@ -24,12 +24,14 @@ export function addMigrate(program: Command, run: RunVerb): void {
         'writes plain SQL to stdout, for a migration tool that you already have, and needs no database.',
     )
     .option('--print', 'print the SQL instead of running it')
+    .option('--roles', 'then give roles their rights, as "oncebox roles" prints them')
     .option('--from <version>', 'with --print: the first migration to print', wholeNumber(1))
   withCommonFlags(withDatabaseFlags(command), 'what was applied as one JSON document on stdout')
     .addHelpText(
       'after',
       examples(
         'oncebox migrate --database-url postgres://owner@localhost/shop',
+        'oncebox migrate --roles',
         'oncebox migrate --print > V7__oncebox.sql',
         'oncebox migrate --print --from 6 > V8__oncebox.sql',
       ),

@@ -13,6 +13,7 @@ import type { PoolClient } from 'pg'
 import { openDatabase } from '../command/database.js'
 import { type ExitCode, exitCode } from '../command/exitCode.js'
 import { UsageError } from '../command/failure.js'
+import { inTransaction } from '../command/inTransaction.js'
 import type { Console } from '../command/runVerb.js'
 import type { CommonFlags } from '../flags/commonFlags.js'
 import type { DatabaseFlags } from '../flags/databaseFlags.js'
@@ -180,18 +181,6 @@ function decide(
   const options = { schema, filter: { numbers }, by, ...(reason === undefined ? {} : { why: reason }) }
   if (action === 'retry') return retryDeadLetters(fromPg(client), options)
   return discardDeadLetters(fromPg(client), { ...options, why: reason ?? '' })
-}
-
-async function inTransaction<T>(client: PoolClient, work: () => Promise<T>): Promise<T> {
-  await client.query('BEGIN ISOLATION LEVEL READ COMMITTED')
-  try {
-    const result = await work()
-    await client.query('COMMIT')
-    return result
-  } catch (error) {
-    await client.query('ROLLBACK')
-    throw error
-  }
 }
 
 /** Shows what is found and asks on the terminal. */
