@@ -38,6 +38,7 @@ export function scaleShapes({ messages, large, huge }: Pick<ScaleOptions, 'messa
     payload200k: { waiting: weighing(200_000) * 5, payloadBytes: 200_000 },
     topics500: { waiting: messages, topics: manyTopics },
     lanesTwo: { waiting: messages, lanes: 2 },
+    trouble: { waiting: messages, trouble: true },
   }
   return shapes
 }
@@ -83,7 +84,7 @@ async function drainAgain(
   more: Readonly<Record<string, string>> = {},
 ): Promise<Sample> {
   const result = await runArm('drainAgain', environmentOf(servers, backlog, warm, { REPEAT: `${repeat}`, ...more }))
-  expectAll(result.messages, backlog.waiting * repeat)
+  expectAll(result.messages + (result.more?.parked ?? 0), backlog.waiting * repeat)
   return sampleOf(result)
 }
 

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { type BenchServers, migrated } from './servers.js'
-import { type Filling, fillOutbox } from './workload.js'
+import { type Filling, fillOutbox, source, topic, type } from './workload.js'
 
 /** A database whose outbox holds a backlog of a shape. */
 export interface Backlog {
@@ -16,11 +16,16 @@ export interface BacklogShape extends Filling {
   /** Rows that were published earlier and are still kept. */
   readonly retained?: number
   readonly lanes?: number
+  /**
+   * Among those that wait are a message that Kafka refuses as too large, with the later ones of its key behind it, and one
+   * for a topic that there is not.
+   */
+  readonly trouble?: boolean
 }
 
 /** Makes a database of its own for a backlog. The caller ends its pool. */
 export async function makeBacklog({ postgres }: BenchServers, name: string, shape: BacklogShape): Promise<Backlog> {
-  const { waiting, retained = 0, lanes = 1, ...filling } = shape
+  const { waiting, retained = 0, lanes = 1, trouble = false, ...filling } = shape
   const url = await postgres.createDatabase(name.toLowerCase())
   const pool = new pg.Pool({ connectionString: url, max: 2 })
   pool.on('error', () => undefined)
@@ -35,7 +40,13 @@ export async function makeBacklog({ postgres }: BenchServers, name: string, shap
     const { rows } = await pool.query<{ now: string }>('SELECT pg_current_snapshot()::text AS now')
     snapshot = (rows[0] as { now: string }).now
   }
+  if (trouble) {
+    await pool.query(`
+      INSERT INTO oncebox.outbox (id, source, topic, key, type, payload)
+      VALUES (oncebox.uuid_v7(), '${source}', '${topic}', 'k1', '${type}', convert_to(repeat('x', 2000000), 'UTF8')),
+        (oncebox.uuid_v7(), '${source}', '${topic}-missing', 'k2', '${type}', 'x')`)
+  }
   await fillOutbox(pool, 'oncebox', waiting, filling)
   await pool.query('VACUUM ANALYZE oncebox.outbox')
-  return { url, pool, waiting, snapshot }
+  return { url, pool, waiting: waiting + (trouble ? 2 : 0), snapshot }
 }

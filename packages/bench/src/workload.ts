@@ -68,10 +68,11 @@ export async function fillOutbox(pool: Pool, schema: string, messages: number, f
   await pool.query('CALL bench_fill($1)', [messages])
 }
 
-/** Everything in the outbox, or what came after a snapshot, waits again; in every lane. */
+/** Everything in the outbox, or what came after a snapshot, waits again, in every lane; nothing waits aside. */
 export async function rewind(pool: Pool, schema: string, snapshot = '3:3:'): Promise<void> {
   await pool.query(
     `UPDATE ${schema}.relay_cursor SET last_snapshot = $1::text::pg_snapshot, upper_snapshot = NULL, page_position = NULL`,
     [snapshot],
   )
+  await pool.query(`TRUNCATE ${schema}.parked`)
 }

@@ -15,6 +15,7 @@ async function drains(url: string | undefined, times: number, snapshot?: string)
   const pool = new pg.Pool({ connectionString: url, max: 4 })
   pool.on('error', () => undefined)
   let published = 0
+  let parked = 0
   let seconds = 0
   for (let time = 0; time < times; time++) {
     // Two lanes are rewound together, by whoever starts them.
@@ -22,12 +23,14 @@ async function drains(url: string | undefined, times: number, snapshot?: string)
     const relay = createRelay({ pool, publisher, lane })
     await relay.start()
     const start = performance.now()
-    published += (await relay.drain()).published
+    const drained = await relay.drain()
+    published += drained.published
+    parked += drained.parked
     seconds += (performance.now() - start) / 1_000
     await relay.stop()
   }
   await pool.end()
-  return { messages: published, seconds }
+  return { messages: published, seconds, more: { parked } }
 }
 
 await publisher.connect()

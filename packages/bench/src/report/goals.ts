@@ -80,6 +80,11 @@ export const goals: readonly Goal[] = [
     value: ratio('scale', 'held', 'base'),
   },
   {
+    what: 'drain of all others while a message is too large and a topic is missing ÷ without',
+    ...atLeast(0.95),
+    value: ratio('scale', 'trouble', 'base'),
+  },
+  {
     what: 'dead tuples in the outbox after it',
     ...atMost(0),
     value: value('scale', 'held', 'deadOutboxTuples'),

@@ -18,6 +18,7 @@ const headings: Readonly<Record<string, string>> = {
   maxMs: 'longest, ms',
   missing: 'missing',
   records: 'records',
+  parked: 'set aside',
   deadOutboxTuples: 'dead outbox tuples',
   statementsPerSecond: 'statements a second',
   relayCpuMsPerSecond: 'relay, ms/s',
