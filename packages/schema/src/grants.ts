@@ -87,6 +87,7 @@ function viewer(names: Tables): string[] {
     names.databaseIdentity,
     names.pinnedTopic,
     names.publication,
+    ...publicationRing.leaves.map(of),
     names.inbox,
     ...inboxRing.leaves.map(of),
     names.inboxForeign,
