@@ -10,6 +10,7 @@ import {
   listDeadLetters,
   retryDeadLetters,
   status,
+  timeline,
 } from '@oncebox/ops'
 import { createOutbox } from '@oncebox/outbox'
 import { createRelay } from '@oncebox/relay'
@@ -176,6 +177,7 @@ describe.each(postgresVersions)('the rights that roles get, on Postgres %i', (ve
     const checks = await doctor(tx, { limits: { sampleMs: 0 } })
     const lags = [await laneLag(tx), await consumerLag(tx, { inspector: null })]
     expect(JSON.stringify([await status(tx), lags, checks])).not.toContain('canary')
+    expect((await timeline(tx, first?.messageId ?? '')).effects).toMatchObject([{ state: 'handled' }])
     // The size of a payload cannot be asked for without the right to read it.
     const unread = checks.filter(({ reason }) => reason === 'this user may not read it').map(({ check }) => check)
     expect(unread).toEqual(['the largest waiting message fits its topic'])

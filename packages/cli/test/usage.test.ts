@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { oncebox } from './oncebox.js'
 
-const verbs = ['migrate', 'plan', 'relay', 'status', 'tail', 'lag', 'doctor', 'roles', 'dead', 'demo', 'bench']
+const verbs = ['migrate', 'plan', 'relay', 'status', 'tail', 'show', 'lag', 'doctor', 'roles', 'dead', 'demo', 'bench']
 const databaseVerbs = ['migrate', 'plan', 'status', 'tail', 'lag', 'doctor']
 const nobody = 'postgres://somebody:canary-password@127.0.0.1:1/shop'
 
@@ -48,6 +48,7 @@ describe('what is typed wrong is refused with exit code 2 and nothing on stdout'
     ['a retry of nothing in particular', ['dead', 'retry', '--database-url', nobody]],
     ['a consumer database that is none', ['doctor', '--consumer-url', 'mysql://x', '--database-url', nobody]],
     ['an age that is none', ['dead', 'list', '--older', 'yesterday', '--database-url', nobody]],
+    ['show without an id', ['show', '--database-url', nobody]],
     ['--roles with --print', ['migrate', '--roles', '--print']],
     ['a role that is no name', ['roles', '--producer', 'x'.repeat(64)]],
     ['--from without --print', ['migrate', '--from', '2', '--database-url', nobody]],

@@ -7,7 +7,7 @@ import { defaultSchema, quoteSchema } from './schemaName.js'
  * - `relay`: publishes, reclaims, adopts a restored database.
  * - `consumer`: inbox, offsets, dead letters, guards. A handler that emits needs `producer` too.
  * - `operator`: reads everything, payloads too; decides about dead letters; replays.
- * - `viewer`: `status`, `lag`, `doctor`, `dead list`: no payload, no header, no error text.
+ * - `viewer`: `status`, `show`, `lag`, `doctor`, `dead list`: no payload, no header, no error text.
  */
 export const roleKinds = ['producer', 'relay', 'consumer', 'operator', 'viewer'] as const
 export type RoleKind = (typeof roleKinds)[number]

@@ -7,6 +7,7 @@ import { withTransportFlags } from '../flags/transportFlags.js'
 import type { DoctorFlags } from '../verbs/doctor.js'
 import type { LagFlags } from '../verbs/lag.js'
 import type { RolesFlags } from '../verbs/roles.js'
+import type { ShowFlags } from '../verbs/show.js'
 import { examples } from './examples.js'
 import type { RunVerb } from './program.js'
 
@@ -86,5 +87,29 @@ export function addRoles(program: Command, run: RunVerb): void {
     )
     .action((flags: RolesFlags) =>
       run(flags, async (console) => (await import('../verbs/roles.js')).roles(flags, console)),
+    )
+}
+
+/** `show ID` */
+export function addShow(program: Command, run: RunVerb): void {
+  const command = program
+    .command('show')
+    .summary('follow one message: written, published, consumed')
+    .description(
+      'When the message was written and by which transaction, when it was published and to which partition and offset, ' +
+        'and what each consumer group made of it. Shows its key, never its payload. Exit 1 when nobody knows it.',
+    )
+    .argument('<id>', 'the global id of the message')
+    .option('--everywhere', 'look through everything that is retained: finds copies by a replay, and takes longer')
+  withCommonFlags(withDatabaseFlags(withConsumerFlags(command)), 'one JSON document on stdout')
+    .addHelpText(
+      'after',
+      examples(
+        'oncebox show 01a2143c-7a46-718b-ac8e-3d4f54d8b24d',
+        'oncebox show 01a2143c-7a46-718b-ac8e-3d4f54d8b24d --consumer-url postgres://ops@db2/billing',
+      ),
+    )
+    .action((id: string, flags: ShowFlags) =>
+      run(flags, async (console) => (await import('../verbs/show.js')).show(id, flags, console)),
     )
 }

@@ -4,7 +4,7 @@ import type { CommonFlags } from '../flags/commonFlags.js'
 import { addBench } from './benchVerb.js'
 import { addDead } from './deadVerb.js'
 import { exitCode } from './exitCode.js'
-import { addDoctor, addLag, addRoles } from './opsVerbs.js'
+import { addDoctor, addLag, addRoles, addShow } from './opsVerbs.js'
 import { createRedactor } from './redaction.js'
 import { runVerb, type Verb } from './runVerb.js'
 import { addDemo, addMigrate, addPlan, addRelay, addStatus, addTail } from './verbs.js'
@@ -43,6 +43,7 @@ function createProgram(run: RunVerb): Command {
   addRelay(program, run)
   addStatus(program, run)
   addTail(program, run)
+  addShow(program, run)
   addLag(program, run)
   addDoctor(program, run)
   addRoles(program, run)
