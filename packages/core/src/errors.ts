@@ -29,6 +29,7 @@ export const errorCodes = {
   MIGRATION_FAILED: { retryable: false },
   DATABASE_UNREACHABLE: { retryable: true },
   DATABASE_NOT_PRIMARY: { retryable: true },
+  SESSION_NOT_KEPT: { retryable: false },
   WINDOW_IN_TRANSACTION: { retryable: false },
   LEASE_LOST: { retryable: true },
   TRANSPORT_UNREACHABLE: { retryable: true },

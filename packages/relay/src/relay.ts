@@ -5,6 +5,7 @@ import { backoffMs, databaseBackoff } from './backoff.js'
 import { type Acquired, acquire } from './cursor.js'
 import type { RelayEvent } from './events.js'
 import { adoptDatabase } from './identity.js'
+import { requireKeptSession } from './keptSession.js'
 import { Session } from './session.js'
 import { type RelayOptions, type RelaySettings, relaySettings } from './settings.js'
 import { Tenure } from './tenure.js'
@@ -177,6 +178,7 @@ class LaneRelay implements Relay {
       return session
     }
     try {
+      await requireKeptSession(pool)
       // A large window is sorted once at its start: that may take long, and the lease is renewed elsewhere meanwhile.
       const windowSession = await open({ ...windowSessionSettings, synchronous_commit: 'on' }, 300_000)
       await this.#check(windowSession)

@@ -18,6 +18,8 @@ export interface PooledClient {
   release(destroy: boolean): void
   /** pg's own client has it; pg-native's has not. */
   readonly connection?: { readonly stream: WireStream }
+  /** The backend's pid, as the server told when it let the client in. */
+  readonly processID?: number | null
 }
 
 /** What the relay needs of a pg `Pool`, which is one. */

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { type JavaToolResult, runJavaTool } from './javaTool.js'
 import { kafkaAvailability, prepareKafka } from './kafkaRuntime.js'
+import { findPgbouncer } from './pgbouncer.js'
 import type { PostgresVersion } from './postgresBinaries.js'
 import { createSharedServers, offeredServers, type SharedServers } from './sharedServers.js'
 import { until } from './until.js'
@@ -81,6 +82,17 @@ export async function kafkaMissing(): Promise<string | undefined> {
   if (availability.available) return undefined
   process.stderr.write(`Kafka tests are skipped: ${availability.reason}\n`)
   return availability.reason
+}
+
+/**
+ * Why tests through pgbouncer are to be skipped, for `describe.skipIf(pgbouncerMissing())`, or undefined. In CI
+ * (`CI=true`) nothing is skipped, and `startPgbouncer` fails the tests instead. The reason is printed.
+ */
+export function pgbouncerMissing(): string | undefined {
+  if (process.env.CI === 'true' || findPgbouncer() !== undefined) return undefined
+  const reason = 'pgbouncer is not installed (apt-get install pgbouncer)'
+  process.stderr.write(`pgbouncer tests are skipped: ${reason}\n`)
+  return reason
 }
 
 /**
