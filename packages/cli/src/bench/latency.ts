@@ -15,7 +15,7 @@ export interface Latency {
 }
 
 const perSecond = 200
-const seconds = 4
+const seconds = 3
 const arriveMs = 20_000
 /** Numbers that no earlier message has. */
 const firstNumber = 1_000_000_000

@@ -14,7 +14,7 @@ export interface Writing {
 
 const writers = 8
 const turns = 3
-const turnMs = 1_000
+const turnMs = 700
 
 /** What a message costs the smallest transaction there is: 8 writers, with and without a message in turn. */
 export async function measureWriting(room: BenchRoom): Promise<Writing> {

@@ -12,7 +12,7 @@ export function addBench(program: Command, run: RunVerb): void {
     .command('bench')
     .summary('measure it on your own Postgres and Kafka')
     .description(
-      'Measures, in about half a minute, how fast a relay drains a backlog beside the limits of reading and producing, ' +
+      'Measures, in less than half a minute, how fast a relay drains a backlog beside the limits of reading and producing, ' +
         'what a message costs its transaction, and how long one takes to a consumer. Works in a schema and a topic of ' +
         'its own, which it removes, also when it is interrupted. Needs the right to create both.',
     )
