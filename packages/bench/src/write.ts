@@ -36,7 +36,9 @@ export async function write(options: WriteOptions): Promise<SuiteResult> {
       async run(): Promise<Sample> {
         // Every arm begins with empty tables and with no page that would be written whole into the WAL again.
         await pool.query('TRUNCATE orders, oncebox.outbox')
-        return sampleOf(await runArm('writeTransactions', { ...environment, WAY: name }))
+        const sample = sampleOf(await runArm('writeTransactions', { ...environment, WAY: name }))
+        if (writeArms[name].message === 'one') await expectOneEach(pool)
+        return sample
       },
     })
     const settings = { writers: 8, seconds, payloadBytes: 200 }
@@ -50,4 +52,14 @@ export async function write(options: WriteOptions): Promise<SuiteResult> {
     await pool.end()
     await postgres.remove()
   }
+}
+
+/** Pipelined or not, every business row has its message. */
+async function expectOneEach(pool: pg.Pool): Promise<void> {
+  const { rows } = await pool.query<{ orders: number; messages: number }>(
+    'SELECT (SELECT count(*)::int FROM orders) AS orders, (SELECT count(*)::int FROM oncebox.outbox) AS messages',
+  )
+  const [counted] = rows
+  if (counted?.orders === counted?.messages) return
+  throw new Error(`${counted?.orders} business rows have ${counted?.messages} messages`)
 }

@@ -67,6 +67,12 @@ async function write(forMs: number): Promise<{ transactions: number; events: num
   return { transactions, events }
 }
 
+// The first message of a process waits until it is known whether anybody traces. A COMMIT that is sent without waiting
+// for it would overtake it.
+const first = clients[0] as pg.Client
+await first.query('BEGIN')
+await outbox.emit(fromPg(first), outgoing())
+await first.query('ROLLBACK')
 // Plans, caches and the compiler are warm before the clock runs.
 await write(Math.min(1_000, seconds * 200))
 const from = await lsn()
