@@ -4,7 +4,21 @@ import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { oncebox } from './oncebox.js'
 
-const verbs = ['migrate', 'plan', 'relay', 'status', 'tail', 'show', 'lag', 'doctor', 'roles', 'dead', 'demo', 'bench']
+const verbs = [
+  'migrate',
+  'plan',
+  'relay',
+  'status',
+  'tail',
+  'show',
+  'lag',
+  'doctor',
+  'roles',
+  'dead',
+  'replay',
+  'demo',
+  'bench',
+]
 const databaseVerbs = ['migrate', 'plan', 'status', 'tail', 'lag', 'doctor']
 const nobody = 'postgres://somebody:canary-password@127.0.0.1:1/shop'
 
@@ -49,6 +63,10 @@ describe('what is typed wrong is refused with exit code 2 and nothing on stdout'
     ['a consumer database that is none', ['doctor', '--consumer-url', 'mysql://x', '--database-url', nobody]],
     ['an age that is none', ['dead', 'list', '--older', 'yesterday', '--database-url', nobody]],
     ['show without an id', ['show', '--database-url', nobody]],
+    ['a replay of nothing in particular', ['replay', '--database-url', nobody]],
+    ['a replay of no id', ['replay', 'order-1', '--database-url', nobody]],
+    ['a replay since a time that is none', ['replay', '--since', 'monday', '--database-url', nobody]],
+    ['half of a replay to go on with', ['replay', '--topic', 'x', '--after', '7', '--database-url', nobody]],
     ['--roles with --print', ['migrate', '--roles', '--print']],
     ['a role that is no name', ['roles', '--producer', 'x'.repeat(64)]],
     ['--from without --print', ['migrate', '--from', '2', '--database-url', nobody]],

@@ -15,6 +15,14 @@ export type { MessagePublication } from './messagePublications.js'
 export type { MessageWrite } from './messageWrites.js'
 export { type Problem, type ProblemCode, problemCodes } from './problems.js'
 export { type Publication, publicationsOf } from './publications.js'
+export {
+  type PlannedReplay,
+  planReplay,
+  type ReplayFilter,
+  type ReplayPlan,
+  type ReplayStep,
+  replayStep,
+} from './replay.js'
 export { type Status, type StatusOptions, status } from './status.js'
 export { type TailCursor, type TailOptions, type TailPage, tail } from './tail.js'
 export type { TailMessage } from './tailRows.js'

@@ -6,6 +6,7 @@ import { addDead } from './deadVerb.js'
 import { exitCode } from './exitCode.js'
 import { addDoctor, addLag, addRoles, addShow } from './opsVerbs.js'
 import { createRedactor } from './redaction.js'
+import { addReplay } from './replayVerb.js'
 import { runVerb, type Verb } from './runVerb.js'
 import { addDemo, addMigrate, addPlan, addRelay, addStatus, addTail } from './verbs.js'
 
@@ -48,6 +49,7 @@ function createProgram(run: RunVerb): Command {
   addDoctor(program, run)
   addRoles(program, run)
   addDead(program, run)
+  addReplay(program, run)
   addDemo(program, run)
   addBench(program, run)
   return program

@@ -1,0 +1,48 @@
+import type { Command } from 'commander'
+import { wholeNumber, withCommonFlags } from '../flags/commonFlags.js'
+import { withDatabaseFlags } from '../flags/databaseFlags.js'
+import { moment } from '../flags/momentFlag.js'
+import type { ReplayFlags } from '../verbs/replay.js'
+import { examples } from './examples.js'
+import type { RunVerb } from './program.js'
+
+/** `replay [ID...]` */
+export function addReplay(program: Command, run: RunVerb): void {
+  const command = program
+    .command('replay')
+    .summary('publish messages of the outbox again')
+    .description(
+      'Copies messages that are still in the outbox to its end, in their order and with their ids: the relay publishes ' +
+        'them again, inboxes skip what they handled, and a group that missed them handles them. Messages of the last hour ' +
+        'unless --since says otherwise. Stopped by SIGTERM or SIGINT it says how to go on, and exits with 1.',
+    )
+    .argument('[id...]', 'the global ids of messages')
+    .optionsGroup('Which:')
+    .option('--topic <name>', 'of this topic')
+    .option('--key <key>', 'with this key')
+    .option('--type <name>', 'of this message type')
+    .option(
+      '--since <when>',
+      'written since: 2h (ago), or 2026-11-25T18:00:00Z (default: 1h; with ids, any time)',
+      moment,
+    )
+    .option('--until <when>', 'written until', moment)
+    .option('--after <position>', 'go on where a replay was stopped')
+    .option('--before <position>', 'and end where it would have ended')
+    .optionsGroup('How:')
+    .option('--dry-run', 'only count what would be replayed')
+    .option('--yes', 'do it to all that a filter finds, without asking')
+    .option('--rate <count>', 'messages a second', wholeNumber(1), 1_000)
+  withCommonFlags(withDatabaseFlags(command), 'what was done as one JSON document on stdout')
+    .addHelpText(
+      'after',
+      examples(
+        'oncebox replay 01a2143c-7a46-718b-ac8e-3d4f54d8b24d',
+        'oncebox replay --topic orders --since 2026-11-25T18:00:00Z --until 2026-11-25T18:30:00Z --dry-run',
+        'oncebox replay --type order.created --since 6h --rate 200 --yes',
+      ),
+    )
+    .action((ids: string[], flags: ReplayFlags) =>
+      run(flags, async (console) => (await import('../verbs/replay.js')).replay(ids, flags, console)),
+    )
+}
