@@ -34,16 +34,21 @@ export interface AcquireOptions {
 export async function acquire(session: Session, tables: Tables, options: AcquireOptions): Promise<Acquired | null> {
   const token = randomUUID()
   const signOfLife = options.monotonicMs()
-  const [row] = await session.rows(
-    `UPDATE ${tables.relayCursor}
-    SET epoch = epoch + 1, token = $2::uuid, holder = $3,
-      expires_at = clock_timestamp() + make_interval(secs => $4::float8 / 1000)
-    WHERE lane = $1::smallint
-      AND (token IS NULL OR expires_at IS NULL OR expires_at < clock_timestamp() OR token = $5::uuid)
-    RETURNING epoch, last_snapshot, upper_snapshot, page_position, (SELECT count(*) FROM ${tables.relayCursor})`,
-    [options.lane, token, options.holder, options.leaseMs, options.ownToken],
-    'oncebox_acquire',
-  )
+  const row = await session.transaction(async (rows) => {
+    const [taken] = await rows(
+      `UPDATE ${tables.relayCursor}
+      SET epoch = epoch + 1, token = $2::uuid, holder = $3,
+        expires_at = clock_timestamp() + make_interval(secs => $4::float8 / 1000)
+      WHERE lane = $1::smallint
+        AND (token IS NULL OR expires_at IS NULL OR expires_at < clock_timestamp() OR token = $5::uuid)
+      RETURNING epoch, last_snapshot, upper_snapshot, page_position`,
+      [options.lane, token, options.holder, options.leaseMs, options.ownToken],
+    )
+    if (taken === undefined) return undefined
+    // A statement of its own: who changes the number of lanes changes this row too, and has committed or waits for us.
+    const [counted] = await rows(`SELECT count(*) FROM ${tables.relayCursor}`)
+    return [...taken, counted?.[0]]
+  })
   if (row === undefined) {
     await requireLane(session, tables, options.lane)
     return null

@@ -1,5 +1,5 @@
 import { OnceboxError } from '@oncebox/core'
-import type { Tables } from '@oncebox/schema'
+import { laneOfKey, type Tables } from '@oncebox/schema'
 import { type Entry, entryColumns } from './entry.js'
 import type { PageReader } from './pageReader.js'
 
@@ -69,10 +69,8 @@ function statement(tables: Tables, rows: string): string {
   UNION ALL (SELECT NULL, ${entryColumns} FROM (${rows}) AS rows)`
 }
 
-/** hashtext is not promised to stay the same between major versions; lanes change only at one common snapshot anyway. */
 function laneCondition({ lane, lanes }: LaneShare): string {
-  if (lanes === 1) return ''
-  return ` AND (hashtextextended(coalesce(key, ''), 0) & 9223372036854775807) % ${lanes} = ${lane}`
+  return lanes === 1 ? '' : ` AND ${laneOfKey('key', lanes)} = ${lane}`
 }
 
 interface Header {

@@ -1,6 +1,7 @@
 export { type AppliedMigration, schemaVersion } from './appliedMigrations.js'
 export { currentVersion } from './currentVersion.js'
 export { inboxRing, inboxSlotOf } from './inboxRing.js'
+export { laneOfKey } from './lane.js'
 export { type MigrateOptions, type MigrateResult, migrate } from './migrate.js'
 export { checksumOf, type Migration, migrationsDirectory, readMigrations } from './migrationFiles.js'
 export { outboxRing } from './outboxRing.js'

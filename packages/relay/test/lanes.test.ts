@@ -1,0 +1,143 @@
+import { fromPg } from '@oncebox/core/pg'
+import { changeLanes, type Relay } from '@oncebox/relay'
+import { until } from '@oncebox/testkit'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { commonProgress, intersection } from '../dist/commonProgress.js'
+import { type Bench, bench } from './relayBench.js'
+
+const snapshot = fc.tuple(fc.nat(20), fc.uniqueArray(fc.nat(20))).map(([xmax, xids]) => {
+  const running = xids.filter((xid) => xid < xmax).sort((a, b) => a - b)
+  return `${running[0] ?? xmax}:${xmax}:${running.join(',')}`
+})
+
+function visible(xid: number, text: string): boolean {
+  const [, xmax, running] = text.split(':') as [string, string, string]
+  return xid < Number(xmax) && !running.split(',').includes(String(xid))
+}
+
+test('what lanes have in common is what every one of them has seen', () => {
+  fc.assert(
+    fc.property(snapshot, snapshot, (one, other) => {
+      const both = intersection(one, other)
+      for (let xid = 0; xid <= 21; xid++) expect(visible(xid, both)).toBe(visible(xid, one) && visible(xid, other))
+    }),
+  )
+})
+
+test('lanes that stand in one window go on in it from the lowest of their positions; others leave their windows', () => {
+  const at = (position: string | null, last = '5:5:') => ({
+    last,
+    page: position === null ? null : { upper: '9:9:', position },
+  })
+  expect(commonProgress([at('90'), at('100')])).toEqual(at('90'))
+  expect(commonProgress([at(null), at(null)])).toEqual(at(null))
+  expect(commonProgress([at('90'), at(null)])).toEqual(at(null))
+  expect(commonProgress([at('90'), at(null, '7:7:')])).toEqual(at(null))
+})
+
+async function share(at: Bench, lanes: number): Promise<Awaited<ReturnType<typeof changeLanes>>> {
+  const client = await at.open()
+  await client.query('begin')
+  const changed = await changeLanes(fromPg(client), lanes)
+  await client.query('commit')
+  return changed
+}
+
+const lanesOf = (at: Bench) => at.query<{ lane: number }>('select lane from oncebox.relay_cursor order by lane')
+
+/** Values of a key in the order of their first delivery. */
+function firstsOf(at: Bench, topic: string, key: string): number[] {
+  const values = at.transport
+    .records(topic)
+    .filter((record) => `${Buffer.from(record.key ?? [])}` === key)
+    .map((record) => Number(Buffer.from(record.value ?? [])))
+  return [...new Set(values)]
+}
+
+describe('the number of lanes', () => {
+  test('changes while everything stands still, and nothing is published twice', async () => {
+    await using at = await bench()
+    await at.fill('t', 100)
+    expect(await at.relay().drain()).toEqual({ published: 100, parked: 0 })
+    expect(await share(at, 3)).toEqual({ before: 1, lanes: 3, exact: true })
+    await at.fill('t', 100)
+    const published = []
+    for (const lane of [0, 1, 2]) published.push((await at.relay({ lane }).drain()).published)
+    expect(published.reduce((sum, each) => sum + each)).toBe(100)
+    expect(await share(at, 1)).toMatchObject({ before: 3, lanes: 1 })
+    expect(await lanesOf(at)).toEqual([{ lane: 0 }])
+    expect(at.transport.records('t').length).toBe(200)
+  })
+
+  test('G1: begins where the slowest lane stood, whichever that was', async () => {
+    for (const ahead of [0, 1]) {
+      await using at = await bench()
+      await share(at, 2)
+      await at.fill('t', 100)
+      expect((await at.relay({ lane: ahead }).drain()).published).toBeLessThan(100)
+      expect(await share(at, 1)).toMatchObject({ exact: false })
+      await at.relay().drain()
+      expect(new Set(at.values('t')).size).toBe(100)
+    }
+  })
+
+  test('is refused where it makes no sense', async () => {
+    await using at = await bench()
+    for (const lanes of [0, -1, 1.5, 65, Number.NaN]) {
+      await expect(share(at, lanes)).rejects.toMatchObject({ code: 'INVALID_SETTING' })
+    }
+  })
+
+  test('takes what was moved aside along to the lane of its key', async () => {
+    await using at = await bench()
+    at.transport.refuse((record) => (record.topic === 'bad' ? 'RECORD_TOO_LARGE' : null))
+    for (const key of ['a', 'b', 'c', 'd']) for (const value of ['1', '2']) await at.emit('bad', key, value)
+    expect(await at.relay().drain()).toEqual({ published: 0, parked: 8 })
+    await share(at, 2)
+    at.transport.refuse(null)
+    const relays = [at.relay({ lane: 0 }), at.relay({ lane: 1 })]
+    for (const relay of relays) await relay.start()
+    await until(() => at.values('bad').length === 8, { what: 'the messages that were moved aside', deadlineMs: 20_000 })
+    for (const key of ['a', 'b', 'c', 'd']) expect(firstsOf(at, 'bad', key)).toEqual([1, 2])
+  })
+
+  test('G1: a relay that runs on takes over what was of lanes that are no more', async () => {
+    await using at = await bench()
+    await share(at, 2)
+    await at.relay({ lane: 0 }).start()
+    await share(at, 1)
+    for (const key of ['a', 'b', 'c', 'd', 'e']) await at.emit('t', key, key)
+    await until(() => at.values('t').length === 5, { what: 'the keys of both lanes', deadlineMs: 20_000 })
+  })
+
+  test('G1 and G4: grows and shrinks under load, relays follow by themselves, first deliveries keep their order', async () => {
+    await using at = await bench()
+    const keys = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
+    const relays: Relay[] = []
+    const serve = async (lane: number) => {
+      const relay = at.relay({ lane, batchMessages: 7 })
+      relays.push(relay)
+      await relay.start()
+    }
+    await serve(0)
+    let number = 0
+    for (const lanes of [3, 2, 4, 1]) {
+      for (let round = 0; round < 10; round++) {
+        number++
+        for (const key of keys) await at.emit('t', key, String(number))
+        if (round === 5) {
+          const { before } = await share(at, lanes)
+          for (let lane = before; lane < lanes; lane++) if (relays[lane] === undefined) await serve(lane)
+        }
+      }
+    }
+    const all = Array.from({ length: number }, (_, index) => index + 1)
+    await until(() => keys.every((key) => firstsOf(at, 't', key).length === number), {
+      what: 'every message to be published',
+      deadlineMs: 30_000,
+    })
+    for (const key of keys) expect(firstsOf(at, 't', key)).toEqual(all)
+    expect(at.events.some(({ event }) => event === 'lease_lost')).toBe(true)
+  })
+})
