@@ -7,4 +7,4 @@ export type {
   RelayState,
   SessionPool,
 } from '@oncebox/relay'
-export { createRelay } from '@oncebox/relay'
+export { changeLanes, createRelay, type LanesChanged, readLanes } from '@oncebox/relay'

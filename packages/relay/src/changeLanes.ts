@@ -1,5 +1,5 @@
 import { OnceboxError, type Tx } from '@oncebox/core'
-import { defaultSchema, laneOfKey, type Tables, tables as tablesOf } from '@oncebox/schema'
+import { defaultSchema, laneOfKey, requireSchema, type Tables, tables as tablesOf } from '@oncebox/schema'
 import { commonProgress } from './commonProgress.js'
 import type { Progress } from './progress.js'
 
@@ -53,6 +53,16 @@ export async function changeLanes(
   )
   await tx.query(`UPDATE ${tables.parked} SET lane = ${laneOfKey('key', lanes)}`)
   return { before: before.length, lanes, exact }
+}
+
+/** The lanes there are, in order. Reads on `tx`. @throws OnceboxError `SCHEMA_NOT_MIGRATED` */
+export async function readLanes(tx: Tx, options: { readonly schema?: string } = {}): Promise<number[]> {
+  const schema = options.schema ?? defaultSchema
+  await requireSchema(tx, { schema })
+  const { rows } = await tx.query<{ lane: number }>(
+    `SELECT lane::int AS lane FROM ${tablesOf(schema).relayCursor} ORDER BY lane`,
+  )
+  return rows.map(({ lane }) => lane)
 }
 
 /** Holds every lane until the transaction ends: nobody acquires one, or writes progress, meanwhile. */

@@ -1,4 +1,4 @@
-export { changeLanes, type LanesChanged } from './changeLanes.js'
+export { changeLanes, type LanesChanged, readLanes } from './changeLanes.js'
 export type { RelayEvent } from './events.js'
 export type { DrainResult, Relay, RelayState } from './relay.js'
 export { createRelay } from './relay.js'

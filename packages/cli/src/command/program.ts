@@ -8,7 +8,7 @@ import { addDoctor, addLag, addRoles, addShow } from './opsVerbs.js'
 import { createRedactor } from './redaction.js'
 import { addReplay } from './replayVerb.js'
 import { runVerb, type Verb } from './runVerb.js'
-import { addDemo, addMigrate, addPlan, addRelay, addStatus, addTail } from './verbs.js'
+import { addDemo, addLanes, addMigrate, addPlan, addRelay, addStatus, addTail } from './verbs.js'
 
 /** Registers a verb's work: runs it and keeps its exit code. */
 export type RunVerb = (flags: CommonFlags, verb: Verb) => Promise<void>
@@ -42,6 +42,7 @@ function createProgram(run: RunVerb): Command {
   addMigrate(program, run)
   addPlan(program, run)
   addRelay(program, run)
+  addLanes(program, run)
   addStatus(program, run)
   addTail(program, run)
   addShow(program, run)

@@ -3,6 +3,7 @@ import { wholeNumber, withCommonFlags } from '../flags/commonFlags.js'
 import { withDatabaseFlags } from '../flags/databaseFlags.js'
 import { withTransportFlags } from '../flags/transportFlags.js'
 import type { DemoFlags } from '../verbs/demo.js'
+import type { LanesFlags } from '../verbs/lanes.js'
 import type { MigrateFlags } from '../verbs/migrate.js'
 import type { PlanFlags } from '../verbs/plan.js'
 import type { RelayFlags } from '../verbs/relay.js'
@@ -63,6 +64,7 @@ export function addRelay(program: Command, run: RunVerb): void {
       'Publishes committed messages until it is stopped. Run as many as you like: one publishes, the others stand by ' +
         'and take over. SIGTERM or SIGINT stops it in an orderly way, a second one at once.',
     )
+    .option('--lane <number>', 'serve this lane only; may be given several times (default: every lane)', laneNumbers)
     .option('--until-idle', 'publish what is there, then exit (1 when messages had to be left aside)')
     .option('--create-topics <partitions>', 'create missing topics (default: wait for them)', wholeNumber(1))
     .option(
@@ -79,11 +81,35 @@ export function addRelay(program: Command, run: RunVerb): void {
         'oncebox relay --brokers localhost:9092',
         'oncebox relay --brokers localhost:9092 --create-topics 12 --until-idle',
         'oncebox relay --transport pg-boss --topic orders=billing,audit',
+        'oncebox relay --brokers localhost:9092 --lane 0 --lane 1',
         'oncebox relay --json | jq \'select(.event == "lease_lost")\'',
       ),
     )
     .action((flags: RelayFlags) =>
       run(flags, async (console) => (await import('../verbs/relay.js')).relay(flags, console)),
+    )
+}
+
+const laneNumber = wholeNumber(0)
+
+function laneNumbers(text: string, before: readonly number[] | undefined): number[] {
+  return [...(before ?? []), laneNumber(text)]
+}
+
+/** `lanes [number]` */
+export function addLanes(program: Command, run: RunVerb): void {
+  const command = program
+    .command('lanes')
+    .summary('say how many lanes there are, or change their number')
+    .description(
+      'Keys are shared out over the lanes, and each lane is published by one relay at a time: more lanes let more relays ' +
+        'publish. The number may be changed while relays run; order per key stays.',
+    )
+    .argument('[number]', 'how many lanes there are to be, 1 to 64', wholeNumber(1))
+  withCommonFlags(withDatabaseFlags(command), 'one JSON document on stdout')
+    .addHelpText('after', examples('oncebox lanes', 'oncebox lanes 2'))
+    .action((wanted: number | undefined, flags: LanesFlags) =>
+      run(flags, async (console) => (await import('../verbs/lanes.js')).lanes(wanted, flags, console)),
     )
 }
 

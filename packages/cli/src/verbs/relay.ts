@@ -1,10 +1,10 @@
 import type { Logger } from '@oncebox/core'
-import { createRelay, type DrainResult, type Relay, type RelayEvent } from '@oncebox/relay'
-import { closeWithin } from '../command/closeWithin.js'
+import { fromPg } from '@oncebox/core/pg'
+import { type DrainResult, type Relay, type RelayEvent, readLanes } from '@oncebox/relay'
 import { openDatabase } from '../command/database.js'
 import { type ExitCode, exitCode } from '../command/exitCode.js'
+import { type LaneRelay, openLaneRelay } from '../command/laneRelay.js'
 import type { Output } from '../command/output.js'
-import { openPublisher } from '../command/publisher.js'
 import type { Console } from '../command/runVerb.js'
 import { aborted, unlessAborted } from '../command/stopSignal.js'
 import { chooseTransport } from '../command/transportChoice.js'
@@ -15,12 +15,12 @@ import { relayLog } from './relayLog.js'
 
 export interface RelayFlags extends CommonFlags, DatabaseFlags, TransportFlags {
   readonly untilIdle?: boolean
+  /** Every lane when none is given. */
+  readonly lane?: readonly number[]
   readonly leaseMs?: number
   readonly createTopics?: number
   readonly deadlineMs: number
 }
-
-const closeMs = 1_000
 
 /** `oncebox relay`: publishes until it is told to stop, or with `--until-idle` until nothing is left. */
 export async function relay(flags: RelayFlags, console: Console): Promise<ExitCode> {
@@ -29,50 +29,67 @@ export async function relay(flags: RelayFlags, console: Console): Promise<ExitCo
   const stop = console.stopRequested()
   const { deadlineMs } = flags
   stop.addEventListener('abort', () => logger.info({ deadlineMs }, 'stopping; a second signal ends it at once'))
-  const database = await unlessAborted(stop, openDatabase(flags, 'relay'))
-  if (database === undefined) return exitCode.fine
+  const parts = { choice, logger, onEvent: tellEvents(output, logger) }
+  const opened: LaneRelay[] = []
   try {
-    const publisher = await unlessAborted(stop, openPublisher(choice, database, logger))
-    if (publisher === undefined) return exitCode.fine
-    try {
-      const running = createRelay({
-        pool: database.pool,
-        publisher,
-        schema: flags.schema,
-        logger,
-        onEvent: tellEvents(output, logger),
-        ...(flags.leaseMs === undefined ? {} : { leaseMs: flags.leaseMs }),
-        ...(flags.createTopics === undefined ? {} : { createTopics: flags.createTopics }),
-      })
-      return await publish(running, stop, flags, logger)
-    } finally {
-      await closeWithin(closeMs, 'the transport', () => publisher.close(), logger)
+    const lanes = flags.lane ?? (await unlessAborted(stop, allLanes(flags)))
+    for (const lane of lanes ?? []) {
+      const next = await unlessAborted(stop, openLaneRelay(lane, flags, parts))
+      if (next === undefined) return exitCode.fine
+      opened.push(next)
     }
+    return await publish(
+      opened.map((each) => each.relay),
+      stop,
+      flags,
+      logger,
+    )
   } finally {
-    await closeWithin(closeMs, 'the database connections', () => database.end(), logger)
+    await Promise.all(opened.map((each) => each.close()))
+  }
+}
+
+/** The lanes there are now. Lanes that are added later want a relay of their own, or this one started again. */
+async function allLanes(flags: RelayFlags): Promise<number[]> {
+  const database = await openDatabase(flags, 'relay')
+  try {
+    return await database.session((client) => readLanes(fromPg(client), { schema: flags.schema }))
+  } finally {
+    await database.end()
   }
 }
 
 async function publish(
-  running: Relay,
+  relays: readonly Relay[],
   stop: AbortSignal,
   { untilIdle, deadlineMs }: RelayFlags,
   logger: Logger,
 ): Promise<ExitCode> {
-  await unlessAborted(stop, running.start())
-  const drained = untilIdle === true ? await unlessAborted(stop, running.drain()) : undefined
-  if (untilIdle !== true) await aborted(stop)
-  await running.stop({ deadlineMs })
-  return leftBehind(drained, logger) ? exitCode.problem : exitCode.fine
+  const all = <T>(work: (relay: Relay) => Promise<T>) => Promise.all(relays.map(work))
+  try {
+    await unlessAborted(
+      stop,
+      all((each) => each.start()),
+    )
+    const drained =
+      untilIdle === true
+        ? await unlessAborted(
+            stop,
+            all((each) => each.drain()),
+          )
+        : undefined
+    if (untilIdle !== true) await aborted(stop)
+    return leftBehind(drained ?? [], logger) ? exitCode.problem : exitCode.fine
+  } finally {
+    await all((each) => each.stop({ deadlineMs }))
+  }
 }
 
 /** Messages moved aside are safe, in order, and not published: whoever asked for everything to be published is told. */
-function leftBehind(drained: DrainResult | undefined, logger: Logger): boolean {
-  if (drained === undefined || drained.parked === 0) return false
-  logger.warn(
-    { parked: drained.parked, next: 'Run "oncebox status".' },
-    'some messages could not be sent and wait aside',
-  )
+function leftBehind(drained: readonly DrainResult[], logger: Logger): boolean {
+  const parked = drained.reduce((sum, each) => sum + each.parked, 0)
+  if (parked === 0) return false
+  logger.warn({ parked, next: 'Run "oncebox status".' }, 'some messages could not be sent and wait aside')
   return true
 }
 
