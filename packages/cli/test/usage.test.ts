@@ -8,6 +8,7 @@ const verbs = [
   'migrate',
   'plan',
   'relay',
+  'lanes',
   'status',
   'tail',
   'show',
@@ -120,7 +121,7 @@ test('npm run oncebox -- VERB --json has JSON and nothing else on stdout', async
 test('help loads neither a database driver, nor a Kafka client, nor a logger', async () => {
   const traced = `import { registerHooks } from 'node:module'
     registerHooks({ resolve(name, context, next) { process._rawDebug('loads ' + name); return next(name, context) } })`
-  const { stderr } = await oncebox(['relay', '--help'], {
+  const { stderr } = await oncebox(['relay', 'lanes', '--help'], {
     environment: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(traced)}` },
   })
   expect(stderr).toContain('loads commander')
