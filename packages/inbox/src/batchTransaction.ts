@@ -1,5 +1,6 @@
 import type { TransactionScope } from '@oncebox/core'
 import type { Tables } from '@oncebox/schema'
+import type { TopicPartition } from '@oncebox/transport'
 import { forgetAttempts, readAttempts } from './attempts.js'
 import { type DeadLetter, storeDeadLetters } from './deadLetters.js'
 import type { Item } from './decode.js'
@@ -10,6 +11,7 @@ import { readGate } from './floor.js'
 import type { AnyHandler } from './handlers.js'
 import { finish, type NextOffset } from './offsets.js'
 import { type KeyPlace, lockParkedKeys, park } from './parking.js'
+import type { Reached } from './reached.js'
 import { runHandlers, type Skipped } from './runHandlers.js'
 import { type SortRules, sortOut } from './sortOut.js'
 
@@ -18,7 +20,10 @@ export interface SpanWork<Trx> extends SortRules {
   readonly group: string
   readonly handlers: ReadonlyMap<string, AnyHandler<Trx>>
   readonly items: readonly Item[]
-  /** Null on transports without offsets. */
+  /** Where the items come from; null on transports without offsets. */
+  readonly partition: TopicPartition | null
+  readonly reached: Reached | null
+  /** Null on transports without offsets, and where another transaction stores it. */
   readonly next: NextOffset | null
   /** True when the attempt that begins is among the counted ones already. */
   readonly started: boolean
@@ -46,7 +51,8 @@ export async function runSpan<Trx>(scope: TransactionScope<Trx>, work: SpanWork<
   const firsts = firstOccurrences(work.items)
   const ids = [...firsts.values()].map((item) => item.id).filter((id) => id.kind !== 'none')
   const fresh = await insertIds(tx, tables, group, ids)
-  const gate = await readGate(tx, tables, group)
+  const gate = await readGate(tx, tables, group, work.partition)
+  if (work.partition !== null) work.reached?.check(work.partition, gate.nextOffset)
   const attempts = gate.failing ? await readAttempts(tx, tables, group, ids) : new Map<string, number>()
   const news = [...firsts.values()].filter(({ id }) => id.kind === 'none' || fresh.has(id.identity))
   const waiting = gate.parking ? await lockParkedKeys(tx, tables, group, news) : new Set<KeyPlace>()
@@ -60,9 +66,16 @@ export async function runSpan<Trx>(scope: TransactionScope<Trx>, work: SpanWork<
   if (letters.length > 0) await storeDeadLetters(tx, tables, group, letters, work.copied)
   if (sorted.heads.length > 0 || parked.length > 0) await park(tx, tables, group, sorted.heads, parked)
   if (attempts.size > 0) {
+    // A copy of a message that waits settles nothing.
     const unsettled = new Set(parked.map(({ id }) => id.identity))
-    const settled = ids.filter(({ identity }) => attempts.has(identity) && !unsettled.has(identity))
-    await forgetAttempts(tx, tables, group, settled)
+    const settled = news.filter(({ id }) => attempts.has(id.identity) && !unsettled.has(id.identity))
+    if (settled.length > 0)
+      await forgetAttempts(
+        tx,
+        tables,
+        group,
+        settled.map(({ id }) => id),
+      )
   }
   await finish(tx, tables, group, gate.transaction, work.next)
   signal.throwIfAborted()

@@ -9,12 +9,17 @@ import { type ConsumerCounters, Counters } from './events.js'
 import { maintainInbox } from './maintenance.js'
 import { createPartitionHandler } from './partitionHandler.js'
 import type { BatchParts } from './processBatch.js'
+import { Reached } from './reached.js'
 import { redrive } from './redrive.js'
 import { createReport } from './report.js'
 import { type ConsumerOptions, settingsOf } from './settings.js'
 import { checkStart } from './startChecks.js'
 
 export type ConsumerState = 'idle' | 'starting' | 'running' | 'stopping' | 'stopped'
+
+/** How long batches that run may hold up joining the group again, in milliseconds. */
+const rejoinDeadlineMs = 10_000
+const rejoinPauseMs = 1_000
 
 interface Running {
   readonly subscription: Subscription
@@ -66,6 +71,7 @@ export function createConsumer<const C extends MessageContracts, Trx>(
   let running: Running | undefined
   let starting: Promise<void> = Promise.resolve()
   let stopping: Promise<void> = Promise.resolve()
+  let rejoining: Promise<void> | undefined
 
   const parts: BatchParts<Trx> = {
     settings,
@@ -73,6 +79,12 @@ export function createConsumer<const C extends MessageContracts, Trx>(
     report,
     suspects: new Map(),
     caution: new Caution(),
+    reached: new Reached(),
+    goBack() {
+      rejoining ??= rejoin().finally(() => {
+        rejoining = undefined
+      })
+    },
     stopping: () => state === 'stopping' || state === 'stopped',
     size: fullSize(settings.batchMessages),
     lanes: fullSize(settings.concurrency),
@@ -80,15 +92,34 @@ export function createConsumer<const C extends MessageContracts, Trx>(
   }
   const handler = createPartitionHandler(parts, counters)
 
+  function subscribe(): Promise<Subscription> {
+    const { topics, batchMessages, batchBytes } = settings
+    const limits = { maxRecords: batchMessages, maxBytes: batchBytes }
+    return settings.subscriber.subscribe({ group, topics, ...limits, logger }, handler)
+  }
+
+  /** Subscriptions go on where they are; only an assignment asks the database where that should be. */
+  async function rejoin(): Promise<void> {
+    const ending = running?.ending.signal
+    await running?.subscription.stop({ deadlineMs: rejoinDeadlineMs }).catch(report.rejoinFailed)
+    while (running !== undefined && ending?.aborted === false) {
+      try {
+        const subscription = await subscribe()
+        if (running === undefined) await subscription.stop({ deadlineMs: 0 })
+        else running = { ...running, subscription }
+        return
+      } catch (error) {
+        report.rejoinFailed(error)
+        await settings.clock.sleep(rejoinPauseMs, ending)
+      }
+    }
+  }
+
   async function begin(): Promise<void> {
     state = 'starting'
     try {
       await checkStart(settings)
-      const { topics, batchMessages, batchBytes } = settings
-      const subscription = await settings.subscriber.subscribe(
-        { group, topics, maxRecords: batchMessages, maxBytes: batchBytes, logger },
-        handler,
-      )
+      const subscription = await subscribe()
       const ending = new AbortController()
       const lost = new AbortController()
       const redriven = redrive({ settings, tables, report, lost: lost.signal, most: 1 }, ending.signal)
@@ -112,15 +143,22 @@ export function createConsumer<const C extends MessageContracts, Trx>(
   async function stop({ deadlineMs = 10_000 }: { readonly deadlineMs?: number } = {}): Promise<void> {
     // What start() throws, it throws to the caller of start().
     await starting.catch(() => {})
-    if (running === undefined) return stopping
-    const { subscription, ending, lost, maintenance } = running
-    running = undefined
+    if (running === undefined || state === 'stopping') return stopping
     state = 'stopping'
-    ending.abort()
+    running.ending.abort()
+    stopping = end(running, deadlineMs)
+    return stopping
+  }
+
+  async function end({ lost, maintenance }: Running, deadlineMs: number): Promise<void> {
     // The step that maintenance is at is over soon; what it waits for without end is not ours to wait for.
     const waiting = new AbortController()
-    const maintained = Promise.race([maintenance, settings.clock.sleep(deadlineMs, waiting.signal)])
-    stopping = Promise.all([subscription.stop({ deadlineMs }), maintained])
+    const deadline = settings.clock.sleep(deadlineMs, waiting.signal)
+    if (rejoining !== undefined) await Promise.race([rejoining, deadline])
+    const subscription = running?.subscription
+    running = undefined
+    const maintained = Promise.race([maintenance, deadline])
+    return Promise.all([subscription?.stop({ deadlineMs }), maintained])
       .then(() => undefined)
       .finally(() => {
         waiting.abort()
@@ -129,7 +167,6 @@ export function createConsumer<const C extends MessageContracts, Trx>(
         logger.info({ group }, 'consumer stopped')
         onEvent({ type: 'stopped', group })
       })
-    return stopping
   }
 
   return {

@@ -26,6 +26,8 @@ export type Remedy =
   | { readonly kind: 'obey'; readonly index: number; readonly outcome: HandlerOutcome }
   /** Nothing is wrong with any message: give the batch back and wait. */
   | { readonly kind: 'pause' }
+  /** Give the batch back, and begin again where the database says. */
+  | { readonly kind: 'goBack' }
   /** Give the batch back: it is not ours any more. */
   | { readonly kind: 'stop' }
 
@@ -46,6 +48,8 @@ export function afterFailure(
   switch (failure.kind) {
     case 'abandoned':
       return { state, remedy: { kind: 'stop' } }
+    case 'wentBack':
+      return { state, remedy: { kind: 'goBack' } }
     case 'unavailable':
     case 'inbox':
       return { state, remedy: { kind: 'pause' } }

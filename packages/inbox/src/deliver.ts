@@ -55,7 +55,17 @@ export async function deliverOne<Trx>(
   const trace = newTrace()
   const { signal } = new AbortController()
   try {
-    const work = { ...spanRules(settings), tables, items: [item], next: null, started: false, signal, trace }
+    const work = {
+      ...spanRules(settings),
+      tables,
+      items: [item],
+      partition: null,
+      reached: null,
+      next: null,
+      started: false,
+      signal,
+      trace,
+    }
     const { counts, letters, skipped } = await runSpan(scope, work)
     if (letters[0] !== undefined) return { outcome: 'deadLettered', reason: letters[0].reason }
     if (skipped[0] !== undefined) return { outcome: 'skipped', reason: skipped[0].reason }

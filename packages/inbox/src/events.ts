@@ -32,6 +32,8 @@ export type ConsumerEvent =
   | { readonly type: 'conflict'; readonly topic: string; readonly partition: number; readonly batchMessages: number }
   /** The database was away, or a statement of the inbox itself failed: tried again after `retryAfterMs`, uncounted. */
   | { readonly type: 'paused'; readonly topic: string; readonly partition: number; readonly retryAfterMs: number }
+  /** The database has lost commits (a failover, a restore): the group is joined again, and what was lost comes again. */
+  | { readonly type: 'wentBack'; readonly topic: string; readonly partition: number }
   /** A message nobody may skip (`unknownType: 'block'`, an asynchronous schema) stops its partition. */
   | ({ readonly type: 'blocked'; readonly reason: string } & MessageReference)
   /** Dead letters arrived at the dead-letter topic. */

@@ -1,5 +1,6 @@
 import { classifyTransactionError, isOnceboxError, uniqueViolation } from '@oncebox/core'
 import { type HandlerOutcome, outcomeOf } from './outcome.js'
+import { DatabaseWentBack } from './reached.js'
 
 /** How far a transaction got, kept while it runs: after a failure it tells whose it may be. */
 export interface SpanTrace {
@@ -19,6 +20,8 @@ export function newTrace(): SpanTrace {
 export type Failure =
   /** The partition is no longer ours, or the stop deadline has passed. */
   | { readonly kind: 'abandoned' }
+  /** The database has lost commits that this consumer saw: what was lost has to come again. */
+  | { readonly kind: 'wentBack' }
   /** The database is away. */
   | { readonly kind: 'unavailable'; readonly error: unknown }
   /** Serialization failure, deadlock, out of memory, too many business keys: smaller transactions can pass. */
@@ -50,6 +53,7 @@ export function failureOf(
   constraints: readonly string[] = [],
 ): Failure {
   if (signalAborted) return { kind: 'abandoned' }
+  if (error instanceof DatabaseWentBack) return { kind: 'wentBack' }
   const meaning = outcomeOf(error) === null ? classifyTransactionError(error) : 'other'
   if (meaning === 'unavailable') return { kind: 'unavailable', error }
   // More business keys than a transaction may lock: half as many messages have half as many keys. One alone is at fault.

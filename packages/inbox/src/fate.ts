@@ -75,7 +75,7 @@ export function causeOf(
   failure: Failure,
   item: Pick<Item, 'type'>,
 ): { readonly error: unknown; readonly reason: ErrorCode } {
-  const error = failure.kind === 'abandoned' ? undefined : failure.error
+  const error = 'error' in failure ? failure.error : undefined
   if (failure.kind !== 'suspects' || !failure.swallowed) return { error, reason: 'HANDLER_FAILED' }
   if (isOnceboxError(error, 'TRANSACTION_ENDED')) return { error, reason: error.code }
   return { error: swallowedError(item.type, error), reason: 'TRANSACTION_ABORTED' }

@@ -1,5 +1,6 @@
 import { OnceboxError, type Tx } from '@oncebox/core'
 import type { Tables } from '@oncebox/schema'
+import type { TopicPartition } from '@oncebox/transport'
 import type { MessageId } from './messageId.js'
 
 /** What the transaction knows once its ids are inserted. */
@@ -14,21 +15,26 @@ export interface Gate {
   readonly failing: boolean
   /** True when keys of the group wait behind a message that cannot be handled. */
   readonly parking: boolean
+  /** The next offset of the partition as it is stored now; null when none is. */
+  readonly nextOffset: bigint | null
 }
 
 /**
  * Reads the floor. After the ids were inserted, never before: the insert holds the leaf, so a floor that is raised from
  * then on cannot be followed by the leaf's truncation while this transaction lasts, and one that was raised before is seen.
+ * `partition` null: on transports without offsets.
  */
-export async function readGate(tx: Tx, tables: Tables, group: string): Promise<Gate> {
+export async function readGate(tx: Tx, tables: Tables, group: string, partition: TopicPartition | null): Promise<Gate> {
   const { rows } = await tx.query<Row>(
     `SELECT last_value::text AS floor,
        (extract(epoch FROM clock_timestamp()) * 1000)::bigint::text AS now,
        pg_current_xact_id()::text AS transaction,
        EXISTS (SELECT FROM ${tables.attempt} WHERE consumer = $1::text) AS failing,
-       EXISTS (SELECT FROM ${tables.parkedKey} WHERE consumer = $1::text) AS parking
+       EXISTS (SELECT FROM ${tables.parkedKey} WHERE consumer = $1::text) AS parking,
+       (SELECT next_offset FROM ${tables.consumerOffset} WHERE consumer = $1::text AND topic = $2::text
+          AND topic_id = $3::text AND partition = $4::integer)::text AS next
      FROM ${tables.inboxFloor}`,
-    [group],
+    [group, partition?.topic ?? null, partition?.topicId ?? null, partition?.partition ?? null],
   )
   const row = rows[0] as Row
   return {
@@ -37,6 +43,7 @@ export async function readGate(tx: Tx, tables: Tables, group: string): Promise<G
     transaction: row.transaction,
     failing: row.failing,
     parking: row.parking,
+    nextOffset: row.next === null ? null : BigInt(row.next),
   }
 }
 
@@ -46,6 +53,7 @@ interface Row {
   readonly transaction: string
   readonly failing: boolean
   readonly parking: boolean
+  readonly next: string | null
 }
 
 export type Refusal = 'MESSAGE_PAST_HORIZON' | 'MESSAGE_FROM_FUTURE'

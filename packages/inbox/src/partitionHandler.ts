@@ -11,7 +11,7 @@ const releaseMs = 2_000
 
 /** What a consumer does for its subscriber: goes on where the database says, handles batches, marks what it holds. */
 export function createPartitionHandler<Trx>(parts: BatchParts<Trx>, counters: Counters): BatchHandler {
-  const { settings, tables, report, caution } = parts
+  const { settings, tables, report, caution, reached } = parts
   const { db, group, clock, batchMessages } = settings
   /** Tells this consumer's marks on partitions from those of others. */
   const holder = randomUUID()
@@ -27,6 +27,11 @@ export function createPartitionHandler<Trx>(parts: BatchParts<Trx>, counters: Co
     for (const partition of unfinished) {
       caution.begin(keyOf(partition), carefulFrom(clock.now(), batchMessages))
       report.careful(partition)
+    }
+    for (const partition of partitions) {
+      reached.takeOver(partition, offsets.get(partition) ?? null)
+      const begun = reached.begunAt(partition)
+      if (!offsets.has(partition) && begun !== undefined) offsets.set(partition, begun)
     }
     for (const [partition, offset] of offsets) seeks.set(keyOf(partition), BigInt(offset))
     return offsets
@@ -54,6 +59,7 @@ export function createPartitionHandler<Trx>(parts: BatchParts<Trx>, counters: Co
       const partition = keyOf(batch)
       const seek = seeks.get(partition)
       const first = batch.records[0]?.offset ?? null
+      reached.begin(batch, first)
       // The subscriber ignores offsets beyond the end, which are of an earlier topic of this name: ours begins anew.
       const overwrite = seek !== undefined && first !== null && BigInt(first) < seek
       const careful = () => caution.applies(partition, first !== null, clock.now())

@@ -16,6 +16,8 @@ export interface BatchParts<Trx> extends SpanParts<Trx> {
   readonly suspects: Suspects
   /** True once the consumer stops: the running transaction is finished, no other begun. */
   readonly stopping: () => boolean
+  /** Leaves the group and joins it again: partitions are then read from where the database says. */
+  readonly goBack: () => void
   /** Kept from batch to batch. */
   size: BatchSize
   /** By the same rule: how many transactions run side by side. */
@@ -26,6 +28,8 @@ export interface BatchParts<Trx> extends SpanParts<Trx> {
 
 const blockedRetryMs = 5000
 const conflictPauseMs = 30
+/** Until the subscription has begun again. */
+const wentBackMs = 1_000
 const databasePause = { minMs: 200, maxMs: 10_000 }
 
 /**
@@ -79,6 +83,10 @@ export async function processBatch<Trx>(
         break
       case 'stop':
         return { done: state.plan.done }
+      case 'goBack':
+        report.wentBack(batch)
+        parts.goBack()
+        return { done: 0, retryAfterMs: wentBackMs }
       case 'pause':
         return pause(parts, batch, state.plan.done, failure)
       case 'count':
@@ -128,7 +136,7 @@ async function settleSpan<Trx>(
 }
 
 function pause<Trx>(parts: BatchParts<Trx>, batch: IncomingBatch, done: number, failure: Failure): BatchProgress {
-  if (failure.kind === 'abandoned') return { done }
+  if (!('error' in failure)) return { done }
   parts.pauses++
   const retryAfterMs = backoffMs(parts.pauses, databasePause, parts.settings.random())
   parts.report.paused(batch, retryAfterMs, failure.error, failure.kind !== 'unavailable')

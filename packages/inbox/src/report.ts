@@ -20,6 +20,8 @@ export interface Report {
   attemptFailed(item: Item, attempts: number, error: unknown): void
   conflict(place: Place, batchMessages: number): void
   paused(place: Place, retryAfterMs: number, error: unknown, ownFault: boolean): void
+  wentBack(place: Place): void
+  rejoinFailed(error: unknown): void
   blocked(item: Item, reason: string): void
   copied(topic: string, count: number): void
   copyFailed(topic: string, code: ErrorCode | null, count: number): void
@@ -91,6 +93,13 @@ export function createReport(
       if (ownFault) logger.error(fields, 'a statement of the inbox failed, trying again')
       else logger.warn(fields, 'the database is not available, trying again')
       onEvent({ type: 'paused', topic, partition, retryAfterMs })
+    },
+    wentBack({ topic, partition }) {
+      logger.error({ group, topic, partition }, 'the database has lost commits, going back to where it says')
+      onEvent({ type: 'wentBack', topic, partition })
+    },
+    rejoinFailed(error) {
+      logger.warn({ group, error: errorTag(error) }, 'joining the group again failed, trying again')
     },
     blocked(item, reason) {
       logger.error({ group, ...referenceOf(item), reason }, 'a message blocks its partition')

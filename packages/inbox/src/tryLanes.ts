@@ -24,7 +24,7 @@ export async function tryLanes<Trx>(
   return worstOf(failures)
 }
 
-const gravest: readonly Failure['kind'][] = ['abandoned', 'unavailable', 'inbox', 'conflict', 'suspects']
+const gravest: readonly Failure['kind'][] = ['abandoned', 'wentBack', 'unavailable', 'inbox', 'conflict', 'suspects']
 
 /** The one that says most about how to go on: of messages that failed, the first in the partition. Pure. */
 export function worstOf(failures: readonly (Failure | null)[]): Failure | null {

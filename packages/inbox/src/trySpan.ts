@@ -7,6 +7,7 @@ import type { Item } from './decode.js'
 import { type Failure, failureOf, newTrace } from './failure.js'
 import type { NextOffset } from './offsets.js'
 import { policyOf } from './poison.js'
+import type { Reached } from './reached.js'
 import type { Report } from './report.js'
 import type { Settings } from './settings.js'
 
@@ -15,6 +16,7 @@ export interface SpanParts<Trx> {
   readonly tables: Tables
   readonly report: Report
   readonly caution: Caution
+  readonly reached: Reached
 }
 
 /**
@@ -28,13 +30,15 @@ export async function trySpan<Trx>(
   next: NextOffset | null,
   started = false,
 ): Promise<Failure | null> {
-  const { settings, tables, report } = parts
+  const { settings, tables, report, reached } = parts
   const { signal } = batch
   const trace = newTrace()
+  const partition = batch.records[0]?.offset === null ? null : batch
   try {
     const result = await settings.db.transaction((scope) =>
-      runSpan(scope, { ...spanRules(settings), tables, items, next, started, signal, trace }),
+      runSpan(scope, { ...spanRules(settings), tables, items, partition, reached, next, started, signal, trace }),
     )
+    if (next !== null) reached.committed(batch, next.nextOffset)
     report.committed(batch, result)
     return null
   } catch (error) {

@@ -46,7 +46,7 @@ export const foreignDeposit = (account: string, number: number): Sending => ({
 })
 
 /** Business tables: one row an effect, with nothing unique that could hide a double one. */
-const businessTables = `
+export const businessTables = `
   CREATE TABLE effect (number bigserial, message_id text, account text, amount numeric, attempt integer);
   CREATE TABLE balance (account text PRIMARY KEY, amount numeric NOT NULL);
 `

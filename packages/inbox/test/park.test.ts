@@ -87,7 +87,7 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
       Array(5).fill({ action: 'retry', done_by: 'ann', why: 'mended' }),
     )
     expect(rows.filter(({ action }) => action === 'retried')).toHaveLength(5)
-  })
+  }, 120_000)
 
   test('a failing key waits beside the stream: with minutes of backoff the other keys of its partition finish at once', async () => {
     const it = await open()
@@ -97,6 +97,18 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
     await it.drained()
     expect(await it.effects()).toHaveLength(45)
     expect(await parkedRows(it)).toEqual({ keys: 1, messages: 5 })
+  })
+
+  test('a second copy of a message that waits beside the stream leaves its count of attempts as it is', async () => {
+    const it = await open()
+    const [bad, other] = [deposit('a'), deposit('b')]
+    await it.send([bad])
+    await start(it, { backoff: { minMs: 600_000, maxMs: 600_000 }, handlers: failing(new Set(['a'])) })
+    await it.drained()
+    await it.send([bad, other])
+    await it.drained()
+    const { rows } = await it.database.pool.query('SELECT message_id, attempts FROM oncebox.attempt')
+    expect(rows).toEqual([{ message_id: bad.id, attempts: 1 }])
   })
 
   test('a message that fails in passing is told its attempts, then happens once, before the later ones of its key', async () => {
