@@ -6,11 +6,18 @@ import type { ArmResult } from './armResult.js'
 const deadlineMs = 20 * 60_000
 
 /** V8's option is that of a relay's process; the warning is kafkajs's, once a process. */
-const options = ['--max-semi-space-size=16', '--disable-warning=TimeoutNegativeWarning']
+const nodeOptions = ['--max-semi-space-size=16', '--disable-warning=TimeoutNegativeWarning']
 
-/** Runs an arm (a file of `arms/`) in a process of its own. Rejects when it fails, hangs, or prints no result. */
-export function runArm(arm: string, env: Readonly<Record<string, string>>): Promise<ArmResult> {
-  const child = spawnArm(arm, env)
+/**
+ * Runs an arm (a file of `arms/`) in a process of its own, with `own` options of Node.js. Rejects when it fails, hangs, or
+ * prints no result.
+ */
+export function runArm(
+  arm: string,
+  env: Readonly<Record<string, string>>,
+  own: readonly string[] = [],
+): Promise<ArmResult> {
+  const child = spawnArm(arm, env, own)
   let output = ''
   child.stdout?.on('data', (chunk) => {
     output += chunk
@@ -28,9 +35,13 @@ export function runArm(arm: string, env: Readonly<Record<string, string>>): Prom
 }
 
 /** Starts an arm's process with the options of V8 that a relay is started with. It dies with this process. */
-export function spawnArm(arm: string, env: Readonly<Record<string, string>>): ChildProcess {
+export function spawnArm(
+  arm: string,
+  env: Readonly<Record<string, string>>,
+  own: readonly string[] = [],
+): ChildProcess {
   const script = fileURLToPath(new URL(`./arms/${arm}.js`, import.meta.url))
-  const child = spawn(process.execPath, [...options, script], {
+  const child = spawn(process.execPath, [...nodeOptions, ...own, script], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })

@@ -2,6 +2,7 @@ import { type DrainArm, drain, drainArms } from './drain.js'
 import { inbox } from './inbox.js'
 import { latency } from './latency.js'
 import { peerArms, peers } from './peers.js'
+import { profile } from './profile.js'
 import type { SuiteResult } from './results.js'
 import { scale } from './scale.js'
 import { write } from './write.js'
@@ -57,6 +58,7 @@ export const suites = {
   drain: ({ messages, rounds }: Extent, progress: Progress) =>
     drain({ messages, rounds, arms: Object.keys(drainArms) as DrainArm[], progress }),
   peers: ({ messages, rounds }: Extent, progress: Progress) => peers({ messages, rounds, arms: peerArms, progress }),
+  profile: ({ messages }: Extent, progress: Progress) => profile({ messages, progress }),
   write: ({ writeSeconds: seconds, rounds }: Extent, progress: Progress) => write({ seconds, rounds, progress }),
   latency: ({ latencySeconds: seconds, latencyRounds: rounds }: Extent, progress: Progress) =>
     latency({ seconds, rounds, progress }),

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { selfTimes } from '../dist/cpuProfile.js'
 import { summarize } from '../dist/drain.js'
 import { interleave, Unavailable } from '../dist/interleave.js'
 import { parseStat, treeCpuUs } from '../dist/processCpu.js'
@@ -98,4 +99,21 @@ describe('CPU time of processes', () => {
     expect(treeCpuUs(undefined)).toBeNaN()
     expect(treeCpuUs(2 ** 30)).toBeNaN()
   })
+})
+
+test('a profile adds up what each function spent itself, without waiting, and names where it is', () => {
+  const frame = (functionName: string, url = '', lineNumber = -1) => ({ functionName, url, lineNumber })
+  const nodes = [
+    { id: 1, callFrame: frame('(idle)') },
+    { id: 2, callFrame: frame('encode', 'file:///work/packages/kafka/dist/recordBatch.js', 9) },
+    { id: 3, callFrame: frame('parse', 'file:///work/node_modules/.pnpm/pg@8/node_modules/pg/lib/parser.js', 0) },
+    { id: 4, callFrame: frame('encode', 'file:///work/packages/kafka/dist/recordBatch.js', 9) },
+    { id: 5, callFrame: frame('(garbage collector)') },
+  ]
+  const times = selfTimes({ nodes, samples: [1, 2, 3, 4, 5], timeDeltas: [900, 40, 30, 20, 10] })
+  expect(times).toEqual([
+    { where: 'encode kafka/dist/recordBatch.js:10', percent: 60 },
+    { where: 'parse pg/lib/parser.js:1', percent: 30 },
+    { where: '(garbage collector)', percent: 10 },
+  ])
 })

@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander'
 import { inbox } from '../inbox.js'
 import { latency } from '../latency.js'
 import { type PeerArm, peerArms, peers } from '../peers.js'
+import { profile } from '../profile.js'
 import type { SuiteResult } from '../results.js'
 import { scale } from '../scale.js'
 import { write } from '../write.js'
@@ -47,6 +48,11 @@ export function addSuites(program: Command): void {
     .action(({ arms = [...peerArms], ...flags }: { messages: number; rounds: number; arms?: PeerArm[] }) =>
       print(peers({ ...flags, arms, progress })),
     )
+  program
+    .command('profile')
+    .description("Where the relay's process spends its time while it drains.")
+    .option('--messages <n>', 'messages in the backlog', count, 200_000)
+    .action((flags: { messages: number }) => print(profile({ ...flags, progress })))
 }
 
 async function print(measured: Promise<SuiteResult>): Promise<void> {

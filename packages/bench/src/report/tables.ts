@@ -13,6 +13,7 @@ const headings: Readonly<Record<string, string>> = {
   rssMb: 'memory, MB',
   walBytesPerTransaction: 'WAL a transaction, B',
   walBytesPerEvent: 'WAL an event, B',
+  selfPercent: 'own time, %',
   p50Ms: 'p50, ms',
   p99Ms: 'p99, ms',
   maxMs: 'longest, ms',
@@ -30,6 +31,8 @@ export function tables(results: BenchResults): string {
   const { machine, suites } = results
   const { cpus, cpuModel, memoryGb, os, node } = machine
   return [
+    '![Bars: messages a second of oncebox, of other relays, and of the limits](benchmarks.svg)',
+    '',
     `Machine: ${cpus} × ${cpuModel}, ${memoryGb} GB, ${os}, Node.js ${node}; relay, Postgres, Kafka and load share it.`,
     '',
     'Medians, in parentheses the smallest and the largest; a ratio is made of the runs of one round.',
@@ -66,7 +69,7 @@ function suiteSection(suite: SuiteResult): string[] {
     '',
     `${suite.at.slice(0, 10)}: ${settingsText(suite)}.`,
     '',
-    `| arm | ${names.map((name) => headings[name] ?? name).join(' | ')} |`,
+    `| ${suite.suite === 'profile' ? 'function' : 'arm'} | ${names.map((name) => headings[name] ?? name).join(' | ')} |`,
     `|---|${names.map(() => '---|').join('')}`,
     ...arms.map(row),
     ...remarks(suite),
