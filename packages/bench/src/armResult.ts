@@ -1,4 +1,5 @@
 import { countServers, serverPidsOf } from './processCpu.js'
+import { profiled } from './profiled.js'
 import type { Sample } from './results.js'
 
 /** What one run of one arm came to. An arm is a process of its own, so that CPU and memory are its alone. */
@@ -29,7 +30,7 @@ export async function measure(work: () => Promise<number | Work>): Promise<void>
   const serversUsed = countServers(serverPidsOf(process.env))
   const cpu = process.cpuUsage()
   const start = performance.now()
-  const done = await work()
+  const done = await profiled(process.env.PROFILE_TO, work)
   const elapsed = (performance.now() - start) / 1_000
   const { user, system } = process.cpuUsage(cpu)
   const { postgresUs, kafkaUs } = serversUsed()

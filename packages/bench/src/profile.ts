@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type CpuProfile, selfTimes } from './cpuProfile.js'
@@ -24,10 +24,9 @@ export function profile({ messages, progress }: ProfileOptions): Promise<SuiteRe
     await pool.query('VACUUM ANALYZE oncebox.outbox')
     const directory = await mkdtemp(join(tmpdir(), 'oncebox-profile-'))
     try {
-      await runArm('relay', { ...environment, TRANSPORT: 'kafka' }, ['--cpu-prof', `--cpu-prof-dir=${directory}`])
-      const [file] = await readdir(directory)
-      if (file === undefined) throw new Error('Node.js wrote no profile')
-      const times = selfTimes(JSON.parse(await readFile(join(directory, file), 'utf8')) as CpuProfile)
+      const file = join(directory, 'relay.cpuprofile')
+      await runArm('relay', { ...environment, TRANSPORT: 'kafka', PROFILE_TO: file })
+      const times = selfTimes(JSON.parse(await readFile(file, 'utf8')) as CpuProfile)
       const samples = times.slice(0, shown).map(({ where, percent }) => [where, [{ selfPercent: percent }]] as const)
       return {
         suite: 'profile',

@@ -8,16 +8,9 @@ const deadlineMs = 20 * 60_000
 /** V8's option is that of a relay's process; the warning is kafkajs's, once a process. */
 const nodeOptions = ['--max-semi-space-size=16', '--disable-warning=TimeoutNegativeWarning']
 
-/**
- * Runs an arm (a file of `arms/`) in a process of its own, with `own` options of Node.js. Rejects when it fails, hangs, or
- * prints no result.
- */
-export function runArm(
-  arm: string,
-  env: Readonly<Record<string, string>>,
-  own: readonly string[] = [],
-): Promise<ArmResult> {
-  const child = spawnArm(arm, env, own)
+/** Runs an arm (a file of `arms/`) in a process of its own. Rejects when it fails, hangs, or prints no result. */
+export function runArm(arm: string, env: Readonly<Record<string, string>>): Promise<ArmResult> {
+  const child = spawnArm(arm, env)
   let output = ''
   child.stdout?.on('data', (chunk) => {
     output += chunk
@@ -35,13 +28,9 @@ export function runArm(
 }
 
 /** Starts an arm's process with the options of V8 that a relay is started with. It dies with this process. */
-export function spawnArm(
-  arm: string,
-  env: Readonly<Record<string, string>>,
-  own: readonly string[] = [],
-): ChildProcess {
+export function spawnArm(arm: string, env: Readonly<Record<string, string>>): ChildProcess {
   const script = fileURLToPath(new URL(`./arms/${arm}.js`, import.meta.url))
-  const child = spawn(process.execPath, [...nodeOptions, ...own, script], {
+  const child = spawn(process.execPath, [...nodeOptions, script], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
