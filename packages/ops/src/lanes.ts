@@ -41,7 +41,7 @@ export async function readLanes(tx: Tx, schema: string, parkedOf: ReadonlyMap<nu
   )
   const lanes: LaneStatus[] = []
   for (const { lane, holder, epoch, last, upper, page } of rows) {
-    const waiting = await countWaiting(tx, schema, { last, upper, page })
+    const waiting = await countWaiting(tx, schema, { last, upper, page, lane, lanes: rows.length })
     lanes.push({ lane, holder, epoch: Number(epoch), ...waiting, parked: parkedOf.get(lane) ?? 0 })
   }
   return lanes

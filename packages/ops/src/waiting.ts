@@ -1,5 +1,5 @@
 import type { Tx } from '@oncebox/core'
-import { tables } from '@oncebox/schema'
+import { laneOfKey, tables } from '@oncebox/schema'
 
 /** How far a lane got, as `relay_cursor` keeps it: snapshots and position in their text form. */
 export interface LanePosition {
@@ -7,6 +7,9 @@ export interface LanePosition {
   /** While a large window is paged: its end, and the last position done in it. */
   readonly upper: string | null
   readonly page: string | null
+  readonly lane: number
+  /** How many lanes share the keys. */
+  readonly lanes: number
 }
 
 export interface Waiting {
@@ -25,9 +28,10 @@ const exactUpTo = 10_000
 export async function countWaiting(tx: Tx, schema: string, position: LanePosition): Promise<Waiting> {
   const { outbox } = tables(schema)
   const paging = position.upper !== null && position.page !== null
+  const mine = position.lanes === 1 ? 'true' : `${laneOfKey('key', position.lanes)} = ${position.lane}`
   const { rows } = await tx.query<{ counted: number; whole: boolean; oldest: number | null; estimate: string | null }>(
-    `WITH seen AS (${paging ? whilePaging(outbox) : betweenWindows(outbox)}),
-     waiting AS (SELECT position, created_at FROM seen WHERE still_waiting)
+    `WITH seen AS (${paging ? whilePaging(outbox, mine) : betweenWindows(outbox, mine)}),
+     waiting AS (SELECT position, created_at FROM seen WHERE still_waiting AND mine)
      SELECT
        (SELECT count(*)::int FROM waiting) AS counted,
        (SELECT coalesce(max(branch_rows), 0) <= ${exactUpTo} FROM (SELECT count(*) AS branch_rows FROM seen GROUP BY branch) AS branches)
@@ -41,34 +45,34 @@ export async function countWaiting(tx: Tx, schema: string, position: LanePositio
   const row = rows[0]
   const counted = row?.counted ?? 0
   const exact = (row?.whole ?? true) && counted <= exactUpTo
-  const waiting = exact ? counted : Math.max(counted, Number(row?.estimate ?? 0))
+  const waiting = exact ? counted : Math.max(counted, Math.round(Number(row?.estimate ?? 0) / position.lanes))
   const oldestSeconds = row?.oldest == null ? null : Math.max(0, Math.round(row.oldest * 1000) / 1000)
   return { waiting, waitingExact: exact, oldestSeconds }
 }
 
 /** Everything that the snapshot $1 did not see. */
-function betweenWindows(outbox: string): string {
-  return unseenBy(outbox, '$1::pg_snapshot', 'true')
+function betweenWindows(outbox: string, mine: string): string {
+  return unseenBy(outbox, mine, '$1::pg_snapshot', 'true')
 }
 
 /**
  * The window from $1 to $2 is done up to position $3. What lies behind $3 waits unless $1 saw it; what lies before $3
  * waits only if $2 did not see it.
  */
-function whilePaging(outbox: string): string {
+function whilePaging(outbox: string, mine: string): string {
   return `(
-    SELECT 'page' AS branch, position, created_at, NOT pg_visible_in_snapshot(xid, $1::pg_snapshot) AS still_waiting
+    SELECT 'page' AS branch, position, created_at, NOT pg_visible_in_snapshot(xid, $1::pg_snapshot) AS still_waiting, ${mine} AS mine
     FROM ${outbox} WHERE position > $3::bigint ORDER BY position LIMIT ${exactUpTo + 1}
-  ) UNION ALL (${unseenBy(outbox, '$2::pg_snapshot', 'position <= $3::bigint')})`
+  ) UNION ALL (${unseenBy(outbox, mine, '$2::pg_snapshot', 'position <= $3::bigint')})`
 }
 
 /** Two branches instead of OR: each keeps the order of its index. */
-function unseenBy(outbox: string, snapshot: string, condition: string): string {
+function unseenBy(outbox: string, mine: string, snapshot: string, condition: string): string {
   return `(
-    SELECT 'later' AS branch, position, created_at, ${condition} AS still_waiting
+    SELECT 'later' AS branch, position, created_at, ${condition} AS still_waiting, ${mine} AS mine
     FROM ${outbox} WHERE xid >= pg_snapshot_xmax(${snapshot}) ORDER BY xid LIMIT ${exactUpTo + 1}
   ) UNION ALL (
-    SELECT 'running' AS branch, position, created_at, ${condition} AS still_waiting
+    SELECT 'running' AS branch, position, created_at, ${condition} AS still_waiting, ${mine} AS mine
     FROM ${outbox} WHERE xid = ANY (ARRAY(SELECT pg_snapshot_xip(${snapshot}))) ORDER BY xid LIMIT ${exactUpTo + 1}
   )`
 }

@@ -77,6 +77,19 @@ describe.each(postgresVersions)('status on Postgres %i', (version) => {
     }
   })
 
+  test('each lane counts its own share of the keys', async () => {
+    await using database = await migratedDatabase(version)
+    await database.pool.query('insert into oncebox.relay_cursor (lane) values (1), (2)')
+    await database.pool.query(
+      `insert into oncebox.outbox (id, source, topic, key, type)
+      select gen_random_uuid(), 's', 't', 'k' || n, 'x' from generate_series(1, 90) as n`,
+    )
+    const { lanes } = await status(database.pool)
+    expect(lanes.map(({ lane }) => lane)).toEqual([0, 1, 2])
+    for (const { waiting } of lanes) expect(waiting).toBeGreaterThan(0)
+    expect(lanes.reduce((sum, { waiting }) => sum + waiting, 0)).toBe(90)
+  })
+
   test('while a large window is paged, pages done are not counted and what came later is', async () => {
     await using database = await migratedDatabase(version)
     const { pool } = database
