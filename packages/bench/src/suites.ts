@@ -1,3 +1,4 @@
+import { consume } from './consume.js'
 import { type DrainArm, drain, drainArms } from './drain.js'
 import { inbox } from './inbox.js'
 import { latency } from './latency.js'
@@ -62,6 +63,7 @@ export const suites = {
   write: ({ writeSeconds: seconds, rounds }: Extent, progress: Progress) => write({ seconds, rounds, progress }),
   latency: ({ latencySeconds: seconds, latencyRounds: rounds }: Extent, progress: Progress) =>
     latency({ seconds, rounds, progress }),
+  consume: ({ messages, rounds }: Extent, progress: Progress) => consume({ messages, rounds, progress }),
   inbox: ({ inboxMessages: messages, remembered, rounds }: Extent, progress: Progress) =>
     inbox({ messages, remembered, rounds, progress }),
   scale: ({ scaleMessages: messages, scaleLarge: large, scaleHuge: huge, rounds }: Extent, progress: Progress) =>

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { consume } from '../consume.js'
 import { inbox } from '../inbox.js'
 import { latency } from '../latency.js'
 import { type PeerArm, peerArms, peers } from '../peers.js'
@@ -22,6 +23,12 @@ export function addSuites(program: Command): void {
     .option('--seconds <n>', 'how long each rate is held', count, 10)
     .option('--rounds <n>', 'how often each arm runs', count, 1)
     .action((flags: { seconds: number; rounds: number }) => print(latency({ ...flags, progress })))
+  program
+    .command('consume')
+    .description('How fast records come out of Kafka to a handler that does nothing.')
+    .option('--messages <n>', 'records in the topic', count, 200_000)
+    .option('--rounds <n>', 'how often each arm runs', count, 3)
+    .action((flags: { messages: number; rounds: number }) => print(consume({ ...flags, progress })))
   program
     .command('inbox')
     .description('What handling each message once costs.')
