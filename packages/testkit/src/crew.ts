@@ -22,6 +22,11 @@ export interface Crew extends AsyncDisposable {
    * when one of the processes has ended by itself.
    */
   killOne(): Promise<void>
+  /**
+   * SIGTERM to the one that works for the longest, and once it has ended another in its place; resolves when that works.
+   * Rejects with its standard error when it does not end with exit code 0.
+   */
+  relieveOne(): Promise<void>
   /** SIGTERM to all, once they work; rejects with its standard error when one does not end with exit code 0. */
   stop(): Promise<void>
 }
@@ -37,7 +42,15 @@ export async function startCrew({
 }: CrewOptions): Promise<Crew> {
   const members: NodeProcess[] = []
   let kills = 0
-  const hire = (): void => void members.push(spawnNode(script, args, spawn))
+  const hire = (): NodeProcess => {
+    const member = spawnNode(script, args, spawn)
+    members.push(member)
+    return member
+  }
+  const part = async (member: NodeProcess | undefined): Promise<void> => {
+    const end = await member?.kill('SIGTERM')
+    if (end?.exitCode !== 0) throw new Error(`${script} ended with ${end?.signal ?? end?.exitCode}: ${member?.stderr}`)
+  }
   const works = (member: NodeProcess): Promise<string> =>
     member.waitForLine((line) => line === ready, { deadlineMs: 60_000, what: `"${ready}"` })
   const dismiss = async (): Promise<void> => void (await Promise.all(members.map((member) => member.kill('SIGKILL'))))
@@ -61,12 +74,14 @@ export async function startCrew({
       kills++
       hire()
     },
+    async relieveOne() {
+      await Promise.all(members.map(works))
+      await part(members.shift())
+      await works(hire())
+    },
     async stop() {
       await Promise.all(members.map(works))
-      for (const member of members.splice(0)) {
-        const { exitCode, signal } = await member.kill('SIGTERM')
-        if (exitCode !== 0) throw new Error(`${script} ended with ${signal ?? exitCode}: ${member.stderr}`)
-      }
+      for (const member of members.splice(0)) await part(member)
     },
     [Symbol.asyncDispose]: dismiss,
   }

@@ -44,6 +44,23 @@ test('a crew stands still in the middle of its transactions, loses a member ther
   expect((await first?.ended)?.exitCode).toBe(0)
 })
 
+test('a crew is relieved one by one, in the order in which they came, and nobody is killed', async () => {
+  await using database = await testDatabase({
+    prepare: ({ pool }) => pool.query('create table first_half (n int); create table second_half (n int)'),
+  })
+  await using crew = await startCrew({
+    ...{ script: fixture('writesForever.mjs'), args: [database.url], size: 2, ready: 'writing' },
+  })
+  const [first, second] = crew.members
+  await crew.relieveOne()
+  expect(await first?.ended).toEqual({ exitCode: 0, signal: null })
+  expect(crew.members[0]).toBe(second)
+  expect(crew.members[1]?.lines).toContain('writing')
+  await crew.relieveOne()
+  expect(await second?.ended).toEqual({ exitCode: 0, signal: null })
+  expect([crew.members.length, crew.kills]).toEqual([2, 0])
+})
+
 test('a standstill that does not come about says for whom it waited, and lets go', async () => {
   await using database = await testDatabase({ prepare: ({ pool }) => pool.query('create table quiet (n int)') })
   const struck: string[] = []
@@ -63,9 +80,10 @@ test('a standstill that does not come about says for whom it waited, and lets go
 
 test('a member that ended by itself is told from one that was killed, and a crew that cannot start leaves nobody', async () => {
   const script = fixture('echo.mjs')
-  await using crew = await startCrew({ script, size: 2, ready: 'ready' })
+  await using crew = await startCrew({ script, size: 3, ready: 'ready' })
   await Promise.all(crew.members.map((member) => member.kill('SIGTERM')))
   await expect(crew.killOne()).rejects.toThrow('had ended before it was killed: a word on standard error')
+  await expect(crew.relieveOne()).rejects.toThrow(/ended with 7: a word on standard error/)
   await expect(crew.stop()).rejects.toThrow(/ended with 7: a word on standard error/)
   await expect(startCrew({ script: fixture('none.mjs'), size: 1, ready: 'ready' })).rejects.toThrow(
     'Cannot find module',
