@@ -130,7 +130,8 @@ async function record(
   const { rows } = await tx.query(
     `INSERT INTO ${tables.businessKey} (scope, key, result, expires_at)
      VALUES ($1::text, $2::text, $3::text::json,
-       CASE WHEN $4::text = 'infinity' THEN 'infinity' ELSE clock_timestamp() + nullif($4::text, 'infinity')::interval END)
+       CASE WHEN $4::text = 'infinity' THEN 'infinity'
+         ELSE clock_timestamp() + nullif($4::text, 'infinity')::float8 * interval '1 millisecond' END)
      ON CONFLICT DO NOTHING
      RETURNING true AS recorded`,
     [scope, key, result, retention],
@@ -154,9 +155,10 @@ function requireText(what: string, value: unknown, maxBytes: number): void {
   })
 }
 
+/** A number of milliseconds as text, or infinity. Postgres 14 reads no interval of more than 2^31 of them from a text. */
 function retentionOf(retentionMs: number): string {
   if (retentionMs === Number.POSITIVE_INFINITY) return 'infinity'
-  if (Number.isSafeInteger(retentionMs) && retentionMs > 0) return `${retentionMs} milliseconds`
+  if (Number.isSafeInteger(retentionMs) && retentionMs > 0) return String(retentionMs)
   throw new OnceboxError('INVALID_SETTING', 'retentionMs is neither a positive whole number nor Infinity', {
     next: 'Give a number of milliseconds.',
   })

@@ -2,7 +2,7 @@ import { isOnceboxError, type OnceboxError, type Tx } from '@oncebox/core'
 import { fromKysely } from '@oncebox/core/kysely'
 import { fromPg } from '@oncebox/core/pg'
 import { migrate } from '@oncebox/schema'
-import { until } from '@oncebox/testkit'
+import { type PostgresVersion, until } from '@oncebox/testkit'
 import { postgresVersions, type TestDatabase, testDatabase } from '@oncebox/testkit/harness'
 import { Kysely, PostgresDialect } from 'kysely'
 import pg from 'pg'
@@ -24,7 +24,7 @@ const businessTables = `
   create table shop.member (directory text, number int, name text, revision bigint, unique (directory, number));
 `
 
-export async function migratedDatabase(version: 18 | 15 = 18, schema = 'oncebox'): Promise<TestDatabase> {
+export async function migratedDatabase(version: PostgresVersion = 18, schema = 'oncebox'): Promise<TestDatabase> {
   return testDatabase({
     version,
     async prepare({ pool }) {

@@ -155,11 +155,12 @@ async function deleteOld<Trx>(
       const { rows } = await tx.query<{ count: string }>(
         `WITH gone AS (
            DELETE FROM ${table} WHERE ctid = ANY (ARRAY(
-             SELECT ctid FROM ${table} WHERE ${column} < clock_timestamp() - $1::text::interval LIMIT ${deleteRows}
+             SELECT ctid FROM ${table}
+             WHERE ${column} < clock_timestamp() - $1::text::float8 * interval '1 millisecond' LIMIT ${deleteRows}
            )) RETURNING 1
          )
          SELECT count(*)::text AS count FROM gone`,
-        [`${keepForeignMs} milliseconds`],
+        [String(keepForeignMs)],
       )
       return Number(rows[0]?.count)
     })

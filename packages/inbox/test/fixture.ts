@@ -2,7 +2,7 @@ import { defineMessages, encodeHeaders, encodePayload, localIds, type RawHeader 
 import { pgDatabase } from '@oncebox/core/pg'
 import { type ConsumerOptions, createConsumer } from '@oncebox/inbox'
 import { migrate } from '@oncebox/schema'
-import { until } from '@oncebox/testkit'
+import { type PostgresVersion, until } from '@oncebox/testkit'
 import { type TestDatabase, testDatabase } from '@oncebox/testkit/harness'
 import { type MemoryTransport, type MemoryTransportOptions, memoryTransport } from '@oncebox/transport/memory'
 import type { ClientBase } from 'pg'
@@ -51,7 +51,7 @@ export const businessTables = `
   CREATE TABLE balance (account text PRIMARY KEY, amount numeric NOT NULL);
 `
 
-export async function businessDatabase(version: 18 | 15 = 18): Promise<TestDatabase> {
+export async function businessDatabase(version: PostgresVersion = 18): Promise<TestDatabase> {
   return testDatabase({
     version,
     prepare: async ({ pool }) => {

@@ -65,7 +65,7 @@ describe.each(postgresVersions)('with many rows retained, on Postgres %i', (vers
 
     // The whole backlog is one transaction that was running when the last window ended.
     await client.query(`UPDATE oncebox.relay_cursor SET last_snapshot =
-      (SELECT min(xid)::text || ':' || pg_snapshot_xmax(pg_current_snapshot()) || ':' || min(xid) FROM oncebox.outbox)::pg_snapshot`)
+      (SELECT concat(min(xid::text::bigint), ':', pg_snapshot_xmax(pg_current_snapshot()), ':', min(xid::text::bigint)) FROM oncebox.outbox)::pg_snapshot`)
     expect((await status(client)).lanes[0]?.waiting).toBeGreaterThan(least)
     expect(await rowsRead(client, () => status(client))).toBeLessThan(31_000)
 

