@@ -15,6 +15,7 @@ export type { MessagePublication } from './messagePublications.js'
 export type { MessageWrite } from './messageWrites.js'
 export { type Problem, type ProblemCode, problemCodes } from './problems.js'
 export { type Publication, publicationsOf } from './publications.js'
+export type { Discrepancy, Place, PublishedRecord } from './reconcile.js'
 export {
   type PlannedReplay,
   planReplay,
@@ -27,3 +28,4 @@ export { type Status, type StatusOptions, status } from './status.js'
 export { type TailCursor, type TailOptions, type TailPage, tail } from './tail.js'
 export type { TailMessage } from './tailRows.js'
 export { isKnown, type Timeline, type TimelineOptions, timeline } from './timeline.js'
+export { type Verified, type VerifyOptions, verify } from './verify.js'

@@ -6,7 +6,7 @@ import { addDead } from './deadVerb.js'
 import { exitCode } from './exitCode.js'
 import { addDoctor, addLag, addRoles, addShow } from './opsVerbs.js'
 import { createRedactor } from './redaction.js'
-import { addReplay } from './replayVerb.js'
+import { addReplay, addVerify } from './replayVerb.js'
 import { runVerb, type Verb } from './runVerb.js'
 import { addDemo, addLanes, addMigrate, addPlan, addRelay, addStatus, addTail } from './verbs.js'
 
@@ -51,6 +51,7 @@ function createProgram(run: RunVerb): Command {
   addRoles(program, run)
   addDead(program, run)
   addReplay(program, run)
+  addVerify(program, run)
   addDemo(program, run)
   addBench(program, run)
   return program

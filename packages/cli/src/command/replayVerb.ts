@@ -1,8 +1,11 @@
 import type { Command } from 'commander'
 import { wholeNumber, withCommonFlags } from '../flags/commonFlags.js'
+import { withConsumerFlags } from '../flags/consumerFlags.js'
 import { withDatabaseFlags } from '../flags/databaseFlags.js'
 import { moment } from '../flags/momentFlag.js'
+import { withTransportFlags } from '../flags/transportFlags.js'
 import type { ReplayFlags } from '../verbs/replay.js'
+import type { VerifyFlags } from '../verbs/verify.js'
 import { examples } from './examples.js'
 import type { RunVerb } from './program.js'
 
@@ -44,5 +47,31 @@ export function addReplay(program: Command, run: RunVerb): void {
     )
     .action((ids: string[], flags: ReplayFlags) =>
       run(flags, async (console) => (await import('../verbs/replay.js')).replay(ids, flags, console)),
+    )
+}
+
+/** `verify` */
+export function addVerify(program: Command, run: RunVerb): void {
+  const command = program
+    .command('verify')
+    .summary('compare outbox, Kafka and inboxes over a time range')
+    .description(
+      'Reads the messages that were written in the range, and the topics they went to, and names by id what is lost, what ' +
+        'nobody wrote, what was published twice or out of order, and what a group has passed without handling. Changes ' +
+        'nothing. Exit 1 when it finds anything.',
+    )
+    .option('--since <when>', 'written since: 2h (ago), or 2026-11-25T18:00:00Z (default: 1h)', moment)
+    .option('--until <when>', 'written until (default: now)', moment)
+  withCommonFlags(withDatabaseFlags(withConsumerFlags(withTransportFlags(command))), 'one JSON document on stdout')
+    .addHelpText(
+      'after',
+      examples(
+        'oncebox verify --brokers localhost:9092',
+        'oncebox verify --since 6h --until 1h --brokers localhost:9092 --consumer-url postgres://ops@db2/billing',
+        "oncebox verify --json | jq '.discrepancies[]'",
+      ),
+    )
+    .action((flags: VerifyFlags) =>
+      run(flags, async (console) => (await import('../verbs/verify.js')).verify(flags, console)),
     )
 }
