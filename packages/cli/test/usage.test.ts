@@ -17,6 +17,7 @@ const verbs = [
   'roles',
   'dead',
   'replay',
+  'verify',
   'demo',
   'bench',
 ]

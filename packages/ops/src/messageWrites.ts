@@ -1,6 +1,7 @@
 import { isUuidV7, type Tx, uuidV7Time } from '@oncebox/core'
 import { tables } from '@oncebox/schema'
 import { positionsBetween } from './outboxPositions.js'
+import { type RowState, rowState } from './rowState.js'
 
 /** A row of the outbox. A message has several when it was replayed. */
 export interface MessageWrite {
@@ -13,8 +14,7 @@ export interface MessageWrite {
   readonly topic: string
   readonly key: string | null
   readonly type: string
-  /** Behind every lane's cursor, or not yet; or moved aside. */
-  readonly state: 'published' | 'waiting' | 'parked'
+  readonly state: RowState
 }
 
 /** Around the time inside the id; then everything that is retained. */
@@ -35,18 +35,11 @@ export async function readWrites(tx: Tx, schema: string, id: string, everywhere:
 }
 
 async function search(tx: Tx, schema: string, id: string, from: string | null, to: string | null) {
-  const { outbox, relayCursor, parked } = tables(schema)
+  const { outbox } = tables(schema)
   const { rows } = await tx.query<MessageWrite>(
     `SELECT position::text AS position, xid::text AS transaction,
        to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at, source, topic, key, type,
-       CASE
-         WHEN EXISTS (SELECT FROM ${parked} AS aside WHERE aside.position = written.position) THEN 'parked'
-         WHEN EXISTS (
-           SELECT FROM ${relayCursor} AS lane WHERE NOT pg_visible_in_snapshot(written.xid, lane.last_snapshot)
-             AND NOT coalesce(pg_visible_in_snapshot(written.xid, lane.upper_snapshot) AND written.position <= lane.page_position, false)
-         ) THEN 'waiting'
-         ELSE 'published'
-       END AS state
+       ${rowState(tables(schema), 'written')} AS state
      FROM ${outbox} AS written
      WHERE id = $1::text::uuid
        AND ($2::text IS NULL OR position >= $2::text::bigint) AND ($3::text IS NULL OR position < $3::text::bigint)

@@ -1,9 +1,11 @@
+import type { RowState } from './rowState.js'
+
 /** A row of the outbox in the range. */
 export interface WrittenMessage {
   readonly id: string
   readonly position: bigint
   readonly topic: string
-  readonly state: 'published' | 'waiting' | 'parked'
+  readonly state: RowState
   readonly source: string
 }
 

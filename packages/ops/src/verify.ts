@@ -2,6 +2,7 @@ import { OnceboxError, type Tx } from '@oncebox/core'
 import { defaultSchema, requireSchema, tables } from '@oncebox/schema'
 import { positionsBetween } from './outboxPositions.js'
 import { type Discrepancy, type PublishedRecord, reconcile, type WrittenMessage } from './reconcile.js'
+import { rowState } from './rowState.js'
 import { readUnhandled } from './unhandled.js'
 
 export interface VerifyOptions {
@@ -85,7 +86,7 @@ async function oldestMs(tx: Tx, schema: string): Promise<number> {
 }
 
 async function readWritten(tx: Tx, schema: string, fromMs: number, toMs: number): Promise<WrittenMessage[]> {
-  const { outbox, relayCursor, parked } = tables(schema)
+  const { outbox } = tables(schema)
   const { from, to } = await positionsBetween(tx, outbox, fromMs, toMs)
   const written: WrittenMessage[] = []
   let after = from === null ? '0' : String(BigInt(from) - 1n)
@@ -93,16 +94,9 @@ async function readWritten(tx: Tx, schema: string, fromMs: number, toMs: number)
     const { rows } = await tx.query<Omit<WrittenMessage, 'position'> & { position: string; wanted: boolean }>(
       `SELECT position::text AS position, id::text AS id, topic, source,
          created_at >= to_timestamp($3::text::float8 / 1000) AND created_at < to_timestamp($4::text::float8 / 1000) AS wanted,
-         CASE
-           WHEN EXISTS (SELECT FROM ${parked} AS aside WHERE aside.position = page.position) THEN 'parked'
-           WHEN EXISTS (
-             SELECT FROM ${relayCursor} AS lane WHERE NOT pg_visible_in_snapshot(page.xid, lane.last_snapshot)
-               AND NOT coalesce(pg_visible_in_snapshot(page.xid, lane.upper_snapshot) AND page.position <= lane.page_position, false)
-           ) THEN 'waiting'
-           ELSE 'published'
-         END AS state
+         ${rowState(tables(schema), 'page')} AS state
        FROM (
-         SELECT position, id, topic, source, created_at, xid FROM ${outbox}
+         SELECT position, id, topic, key, source, created_at, xid FROM ${outbox}
          WHERE position > $1::text::bigint AND ($2::text IS NULL OR position < $2::text::bigint)
          ORDER BY position LIMIT ${pageRows}
        ) AS page ORDER BY page.position`,
