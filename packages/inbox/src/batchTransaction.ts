@@ -25,6 +25,8 @@ export interface SpanWork<Trx> extends SortRules {
   readonly reached: Reached | null
   /** Null on transports without offsets, and where another transaction stores it. */
   readonly next: NextOffset | null
+  /** The transaction's session may sit idle for so long, in milliseconds; null for no limit. */
+  readonly idleMs: number | null
   /** True when the attempt that begins is among the counted ones already. */
   readonly started: boolean
   /** Dead letters go to the dead-letter topic too. */
@@ -50,7 +52,7 @@ export async function runSpan<Trx>(scope: TransactionScope<Trx>, work: SpanWork<
   const { tables, group, signal, trace } = work
   const firsts = firstOccurrences(work.items)
   const ids = [...firsts.values()].map((item) => item.id).filter((id) => id.kind !== 'none')
-  const fresh = await insertIds(tx, tables, group, ids)
+  const fresh = await insertIds(tx, tables, group, ids, work.idleMs)
   const gate = await readGate(tx, tables, group, work.partition)
   if (work.partition !== null) work.reached?.check(work.partition, gate.nextOffset)
   const attempts = gate.failing ? await readAttempts(tx, tables, group, ids) : new Map<string, number>()

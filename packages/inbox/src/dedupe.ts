@@ -1,29 +1,34 @@
 import type { Tx } from '@oncebox/core'
 import type { Tables } from '@oncebox/schema'
+import { idleLimit } from './idleLimit.js'
 import { foreignIdentity, type MessageId } from './messageId.js'
 
 /**
  * Records ids as handled by `group` and answers the identities that were not there before. First thing in the
  * transaction: a second consumer of the same ids waits here for the first one's end. All consumers insert in the same
- * order (UUIDs, then foreign ids, each sorted), so that overlapping batches cannot deadlock.
+ * order (UUIDs, then foreign ids, each sorted), so that overlapping batches cannot deadlock. `idleMs`: the transaction's
+ * session may sit idle for so long, null for no limit; set with the first id that it holds.
  */
 export async function insertIds(
   tx: Tx,
   tables: Tables,
   group: string,
   ids: readonly MessageId[],
+  idleMs: number | null,
 ): Promise<ReadonlySet<string>> {
   const fresh = new Set<string>()
+  const idle = idleMs === null ? null : String(idleMs)
   const ring = ids.filter((id) => id.kind === 'ring').map((id) => id.id)
   if (ring.length > 0) {
     const { rows } = await tx.query<{ id: string }>(
       `INSERT INTO ${tables.inbox} (consumer, message_id)
+       WITH limited AS MATERIALIZED (SELECT ${idleLimit('$3')})
        SELECT $1::text, id::uuid
-       FROM json_array_elements_text($2::text::json) AS id
+       FROM limited, json_array_elements_text($2::text::json) AS id
        ORDER BY id::uuid
        ON CONFLICT DO NOTHING
        RETURNING message_id::text AS id`,
-      [group, JSON.stringify(ring)],
+      [group, JSON.stringify(ring), idle],
     )
     for (const row of rows) fresh.add(row.id)
   }
@@ -31,12 +36,13 @@ export async function insertIds(
   if (foreign.length > 0) {
     const { rows } = await tx.query<{ source: string; id: string }>(
       `INSERT INTO ${tables.inboxForeign} (consumer, source, message_id)
+       WITH limited AS MATERIALIZED (SELECT ${idleLimit('$3')})
        SELECT $1::text, pair ->> 0, pair ->> 1
-       FROM json_array_elements($2::text::json) AS pair
+       FROM limited, json_array_elements($2::text::json) AS pair
        ORDER BY (pair ->> 0) COLLATE "C", (pair ->> 1) COLLATE "C"
        ON CONFLICT DO NOTHING
        RETURNING source, message_id AS id`,
-      [group, JSON.stringify(foreign)],
+      [group, JSON.stringify(foreign), idle],
     )
     for (const row of rows) fresh.add(foreignIdentity(row.source, row.id))
   }

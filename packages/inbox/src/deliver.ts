@@ -61,6 +61,7 @@ export async function deliverOne<Trx>(
       items: [item],
       partition: null,
       reached: null,
+      idleMs: null,
       next: null,
       started: false,
       signal,

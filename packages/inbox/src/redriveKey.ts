@@ -107,7 +107,7 @@ async function tryKey<Trx>(
   try {
     await db.transaction(async (scope) => {
       const { tx } = scope
-      const transaction = await beginRedrive(tx)
+      const transaction = await beginRedrive(tx, settings.handlerIdleMs)
       const head = await lockHead(tx, tables, group, key)
       const waiting = await readParked(tx, tables, group, key, most)
       if (head?.due !== true || waiting[0]?.number !== first.number) throw new AlreadySettled()

@@ -86,7 +86,7 @@ async function tryLetter<Trx>(parts: RedriveParts<Trx>, letter: Letter): Promise
   const trace = newTrace()
   try {
     await parts.settings.db.transaction(async (scope) => {
-      const transaction = await beginRedrive(scope.tx)
+      const transaction = await beginRedrive(scope.tx, parts.settings.handlerIdleMs)
       await lockLetter(scope.tx, parts, letter)
       await runStored(scope, parts, [itemOfRow(parts.settings, letter, 0)], letter.attempts + 1, trace)
       await removeLetter(scope.tx, parts, letter, null)

@@ -2,6 +2,7 @@ import { OnceboxError, type TransactionScope, type Tx } from '@oncebox/core'
 import type { Tables } from '@oncebox/schema'
 import { decodeItem, type Item } from './decode.js'
 import type { SpanTrace } from './failure.js'
+import { idleLimit } from './idleLimit.js'
 import { finish } from './offsets.js'
 import type { Report } from './report.js'
 import { type Runnable, runHandlers } from './runHandlers.js'
@@ -38,9 +39,10 @@ export function runnableFront(items: readonly Item[]): readonly Item[] {
   return items.slice(0, end === -1 ? items.length : Math.max(1, end))
 }
 
-/** Begins a redrive's transaction; answers its number, for `settle`. */
-export async function beginRedrive(tx: Tx): Promise<string> {
-  const { rows } = await tx.query<{ transaction: string }>('SELECT pg_current_xact_id()::text AS transaction')
+/** Begins a redrive's transaction; answers its number, for `settle`. `idleMs`: its session may sit idle for so long. */
+export async function beginRedrive(tx: Tx, idleMs: number): Promise<string> {
+  const text = `SELECT pg_current_xact_id()::text AS transaction, ${idleLimit('$1')}`
+  const { rows } = await tx.query<{ transaction: string }>(text, [String(idleMs)])
   return rows[0]?.transaction ?? ''
 }
 

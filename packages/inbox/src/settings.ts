@@ -48,6 +48,12 @@ export interface ConsumerOptions<C extends MessageContracts, Trx> {
    * those of different keys have none. Each takes a connection. Default 1: a partition is handled in order.
    */
   readonly concurrency?: number
+  /**
+   * How long a handler may leave its transaction without a statement, in milliseconds, before the server ends it; counted
+   * as a failed attempt. So long, too, a host that is cut off holds its ids. A limit that the server or the role sets
+   * goes before it. Default 60,000.
+   */
+  readonly handlerIdleMs?: number
   /** How often a message is tried before it goes to the dead letters. Default 8. */
   readonly attempts?: number
   /**
@@ -97,6 +103,7 @@ export interface Settings<Trx> {
   readonly batchMessages: number
   readonly batchBytes: number
   readonly concurrency: number
+  readonly handlerIdleMs: number
   readonly attempts: number
   readonly poison: PoisonPolicies
   readonly duplicateConstraints: readonly string[]
@@ -141,6 +148,7 @@ export function settingsOf<C extends MessageContracts, Trx>(options: ConsumerOpt
     batchMessages: positive('batchMessages', options.batchMessages ?? 500),
     batchBytes: positive('batchBytes', options.batchBytes ?? 4 << 20),
     concurrency: positive('concurrency', options.concurrency ?? 1),
+    handlerIdleMs: positive('handlerIdleMs', options.handlerIdleMs ?? 60_000),
     attempts: positive('attempts', options.attempts ?? 8),
     poison: policiesOf(options.poison ?? 'park', contracts),
     duplicateConstraints: options.duplicateConstraints ?? [],

@@ -102,7 +102,15 @@ async function conclude<Trx>(parts: SpanParts<Trx>, item: Item, failure: Failure
 /** The settings that a transaction goes by. */
 export function spanRules<Trx>(settings: Settings<Trx>) {
   const { group, handlers, horizonMs, futureMs, poison } = settings
-  return { group, handlers, horizonMs, futureMs, poison, copied: settings.deadLetterTopic !== null }
+  return {
+    group,
+    handlers,
+    horizonMs,
+    futureMs,
+    poison,
+    copied: settings.deadLetterTopic !== null,
+    idleMs: settings.handlerIdleMs,
+  }
 }
 
 /** The offset behind `items`; null on transports without offsets. */
