@@ -94,7 +94,7 @@ async function settled(pool: pg.Pool, deliveries: number): Promise<boolean> {
 /** What the customers were told, and how often. */
 async function tell(pool: pg.Pool): Promise<void> {
   const { rows } = await pool.query('SELECT told, count(*) AS times FROM answer GROUP BY told ORDER BY told')
-  for (const { told, times } of rows) console.log(`${times} times: ${told}`)
+  for (const { told, times } of rows) console.log(`${times} × ${told}`)
 }
 
 const given = process.env.DATABASE_URL

@@ -108,7 +108,7 @@ async function tell(pool: pg.Pool): Promise<void> {
      GROUP BY requests, applied, duplicate, told ORDER BY requests DESC`,
   )
   for (const { serials, requests, applied, duplicate, told } of rows) {
-    console.log(`${serials} payments in ${requests} requests each: ${applied} applied, ${duplicate} duplicate, ${told}`)
+    console.log(`${serials} × ${requests} requests: ${applied} applied, ${duplicate} duplicate, ${told}`)
   }
 }
 

@@ -14,12 +14,12 @@ it('G3: the coupon example redeems every valid coupon once, whoever is killed, a
   })
   expect(stdout.trim().split('\n')).toEqual([
     '70 requests, 210 deliveries, 3 processes killed at work',
-    '12 times: it has expired',
-    '4 times: it is withdrawn',
-    '13 times: redeemed',
-    '36 times: somebody else has redeemed it',
-    '4 times: there is no such coupon',
-    '1 times: you have redeemed it',
+    '12 × it has expired',
+    '4 × it is withdrawn',
+    '13 × redeemed',
+    '36 × somebody else has redeemed it',
+    '4 × there is no such coupon',
+    '1 × you have redeemed it',
   ])
 
   const all = async (sql: string) => (await database.pool.query(sql)).rows

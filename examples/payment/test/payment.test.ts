@@ -14,9 +14,9 @@ it('G3: the payment example pays once for ten messages with one serial number, w
   })
   expect(stdout.trim().split('\n')).toEqual([
     '55 requests, 165 deliveries, 3 processes killed at work',
-    '1 payments in 10 requests each: 1 applied, 9 duplicate, the same answer: paid',
-    '1 payments in 5 requests each: 1 applied, 4 duplicate, the same answer: declined',
-    '20 payments in 2 requests each: 1 applied, 1 duplicate, the same answer: paid',
+    '1 × 10 requests: 1 applied, 9 duplicate, the same answer: paid',
+    '1 × 5 requests: 1 applied, 4 duplicate, the same answer: declined',
+    '20 × 2 requests: 1 applied, 1 duplicate, the same answer: paid',
     'by hand: refused by the unique index',
   ])
 
