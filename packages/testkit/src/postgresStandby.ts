@@ -29,9 +29,14 @@ async function backUp(primary: PostgresServer, target: string): Promise<void> {
   const client = new pg.Client({ connectionString: primary.url })
   await client.connect()
   try {
-    await client.query(`select pg_backup_start('standby', true)`)
+    // Called otherwise until 14, where the third argument says that other backups may run beside this one.
+    const named = primary.version >= 15
+    await client.query(
+      named ? `select pg_backup_start('standby', true)` : `select pg_start_backup('standby', true, false)`,
+    )
     await copyData(primary.dataDirectory, target)
-    const { rows } = await client.query<{ labelfile: string }>('select labelfile from pg_backup_stop(false)')
+    const stop = named ? 'pg_backup_stop(false)' : 'pg_stop_backup(false)'
+    const { rows } = await client.query<{ labelfile: string }>(`select labelfile from ${stop}`)
     await writeFile(join(target, 'backup_label'), rows[0]?.labelfile ?? '')
     await writeFile(join(target, 'standby.signal'), '')
     for (const name of ['backup_label', 'standby.signal']) await giveToServer(join(target, name))
