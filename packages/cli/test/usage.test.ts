@@ -18,10 +18,13 @@ const verbs = [
   'dead',
   'replay',
   'verify',
+  'prune',
+  'init',
+  'completion',
   'demo',
   'bench',
 ]
-const databaseVerbs = ['migrate', 'plan', 'status', 'tail', 'lag', 'doctor']
+const databaseVerbs = ['migrate', 'plan', 'status', 'tail', 'lag', 'doctor', 'prune']
 const nobody = 'postgres://somebody:canary-password@127.0.0.1:1/shop'
 
 test('without a verb the help goes to stderr and the exit code says usage', async () => {

@@ -8,6 +8,7 @@ import { addDoctor, addLag, addRoles, addShow } from './opsVerbs.js'
 import { createRedactor } from './redaction.js'
 import { addReplay, addVerify } from './replayVerb.js'
 import { runVerb, type Verb } from './runVerb.js'
+import { addCompletion, addInit, addPrune } from './setupVerbs.js'
 import { addDemo, addLanes, addMigrate, addPlan, addRelay, addStatus, addTail } from './verbs.js'
 
 /** Registers a verb's work: runs it and keeps its exit code. */
@@ -52,6 +53,9 @@ function createProgram(run: RunVerb): Command {
   addDead(program, run)
   addReplay(program, run)
   addVerify(program, run)
+  addPrune(program, run)
+  addInit(program, run)
+  addCompletion(program, run)
   addDemo(program, run)
   addBench(program, run)
   return program
