@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pgDatabase } from '@oncebox/core/pg'
 import { createOutbox } from '@oncebox/outbox'
+import { until } from '@oncebox/testkit'
 import type { Pool } from 'pg'
 import { messagesOf } from './messages.ts'
 
@@ -33,5 +34,5 @@ export async function scanParcels(pool: Pool, topic: string, signal: AbortSignal
     do await sleep(everyMs)
     while ((await waiting()) > mostWaiting)
   }
-  while ((await waiting()) > 0) await sleep(everyMs)
+  await until(async () => (await waiting()) === 0, { deadlineMs: 60_000, what: 'every scan to be handled' })
 }

@@ -60,11 +60,12 @@ async function main(setup: Setup): Promise<void> {
     await load
     const after = await scans(pool)
     const handled = after.messages - before.messages
-    const twice = (await runsIn(setup.runsFile)) - runsBefore - handled
+    const twice = after.rows - before.rows - handled
+    const inVain = (await runsIn(setup.runsFile)) - runsBefore - (after.rows - before.rows)
     const lost = after.emitted - before.emitted - handled
-    console.log(`${what}: ${handled} messages handled, ${lost} lost, ${after.rows - after.messages} twice`)
+    console.log(`${what}: ${handled} messages handled, ${lost} lost, ${twice} twice`)
     console.log(
-      `  ${twice} runs in vain, longest wait ${((await longestWaitMs(pool, before.until)) / 1_000).toFixed(2)} s`,
+      `  ${inVain} runs in vain, longest wait ${((await longestWaitMs(pool, before.until)) / 1_000).toFixed(2)} s`,
     )
   }
 
