@@ -1,9 +1,9 @@
 import type { ErrorCode } from '@oncebox/core'
-import type { Entry } from './entry.js'
+import { type Entry, unresolvedUnit } from './entry.js'
 
-/** Messages of one group that wait for another try, in order. */
-export interface FailingGroup {
-  readonly group: string
+/** Messages of one unit that wait for another try, in order. */
+export interface FailingUnit {
+  readonly unit: string
   readonly topic: string
   entries: Entry[]
   attempts: number
@@ -16,42 +16,46 @@ export interface FailingGroup {
   readonly aloneSince: number | null
 }
 
-/** What got no acknowledgement, and what came later for the same keys. */
+/** What got no acknowledgement, and what came later for the same units. */
 export class Backlog {
-  readonly #groups = new Map<string, FailingGroup>()
+  readonly #units = new Map<string, FailingUnit>()
 
   get size(): number {
-    return this.#groups.size
+    return this.#units.size
   }
 
-  has(group: string): boolean {
-    return this.#groups.has(group)
+  /** The unit that a message has to wait in, behind others; undefined when it need not. */
+  waitsIn(entry: Pick<Entry, 'topic' | 'unit'>): string | undefined {
+    const unresolved = unresolvedUnit(entry.topic)
+    if (this.#units.has(unresolved)) return unresolved
+    const { unit } = entry
+    return this.#units.has(unit) ? unit : undefined
   }
 
-  groups(): FailingGroup[] {
-    return [...this.#groups.values()]
+  units(): FailingUnit[] {
+    return [...this.#units.values()]
   }
 
-  /** Groups whose time has come. */
-  due(now: number): FailingGroup[] {
-    return this.groups().filter((group) => group.retryAt <= now)
+  /** Units whose time has come. */
+  due(now: number): FailingUnit[] {
+    return this.units().filter((unit) => unit.retryAt <= now)
   }
 
-  /** The next time at which a group is due; infinity when nothing waits. */
+  /** The next time at which a unit is due; infinity when nothing waits. */
   nextRetryAt(): number {
     let next = Number.POSITIVE_INFINITY
-    for (const group of this.#groups.values()) next = Math.min(next, group.retryAt)
+    for (const unit of this.#units.values()) next = Math.min(next, unit.retryAt)
     return next
   }
 
-  /** Adds a message behind its group's others. */
-  hold(entry: Entry): void {
-    const group = this.#groups.get(entry.group)
-    if (group === undefined) throw new Error('a message was held for a group that does not wait')
-    group.entries.push(entry)
+  /** Adds a message behind the others of a unit. */
+  hold(entry: Entry, name: string): void {
+    const unit = this.#units.get(name)
+    if (unit === undefined) throw new Error('a message was held for a unit that does not wait')
+    unit.entries.push(entry)
   }
 
-  /** Puts messages that were tried back in front of their group's others. `lastAckAt`: when anything was acked last. */
+  /** Puts messages that were tried back in front of their unit's others. `lastAckAt`: when anything was acked last. */
   failed(
     entries: readonly Entry[],
     code: ErrorCode,
@@ -60,11 +64,12 @@ export class Backlog {
     const first = entries[0]
     if (first === undefined) return
     const { now, lastAckAt } = times
-    const known = this.#groups.get(first.group)
+    const { unit, topic } = first
+    const known = this.#units.get(unit)
     const attempts = (known?.attempts ?? 0) + 1
-    this.#groups.set(first.group, {
-      group: first.group,
-      topic: first.topic,
+    this.#units.set(unit, {
+      unit,
+      topic,
       entries: [...entries, ...(known?.entries ?? [])],
       attempts,
       code,
@@ -75,36 +80,49 @@ export class Backlog {
     })
   }
 
-  /** Takes up to `limit` messages of a group out, for another try; the group stays until `failed` or `recovered`. */
-  take(group: FailingGroup, limit: number): Entry[] {
-    return group.entries.splice(0, limit)
+  /** Takes up to `limit` messages of a unit out, for another try; the unit stays until `failed` or `recovered`. */
+  take(unit: FailingUnit, limit: number): Entry[] {
+    return unit.entries.splice(0, limit)
   }
 
-  /** What was tried was acked: the group is free again once nothing of it waits. */
+  /** What was tried was acked: the unit is free again once nothing of it waits. */
   recovered(name: string, now: number): void {
-    const group = this.#groups.get(name)
-    if (group === undefined) return
-    if (group.entries.length === 0) this.#groups.delete(name)
-    else group.retryAt = now
+    const unit = this.#units.get(name)
+    if (unit === undefined) return
+    if (unit.entries.length === 0) this.#units.delete(name)
+    else unit.retryAt = now
   }
 
-  /** Takes a group out with all its messages. */
+  /** Takes a unit out with all its messages. */
   remove(name: string): Entry[] {
-    const entries = this.#groups.get(name)?.entries ?? []
-    this.#groups.delete(name)
+    const entries = this.#units.get(name)?.entries ?? []
+    this.#units.delete(name)
     return entries
+  }
+
+  /** Takes the messages of one group out of the units they wait in. */
+  extract(topic: string, group: string): Entry[] {
+    const extracted: Entry[] = []
+    for (const unit of this.#units.values()) {
+      if (unit.topic !== topic) continue
+      const kept = unit.entries.filter((entry) => entry.group !== group)
+      if (kept.length === unit.entries.length) continue
+      extracted.push(...unit.entries.filter((entry) => entry.group === group))
+      unit.entries = kept
+    }
+    return extracted
   }
 }
 
 /**
- * Whether a failing group is moved aside, so that cursor and ring move on. Pure.
+ * Whether a failing unit is moved aside, so that cursor and ring move on. Pure.
  *
  * It is when it keeps failing while others are acked, past the limit or once memory is full; and when memory is full of
  * what has failed past the limit, so that others cannot even be read. While the transport cannot be reached at all,
  * everything waits where it is.
  */
 export function isStuck(
-  group: Pick<FailingGroup, 'attempts' | 'code' | 'failingSince' | 'failedAt' | 'aloneSince'>,
+  unit: Pick<FailingUnit, 'attempts' | 'code' | 'failingSince' | 'failedAt' | 'aloneSince'>,
   state: {
     readonly now: number
     readonly lastAckAt: number
@@ -112,8 +130,8 @@ export function isStuck(
     readonly memoryFull: boolean
   },
 ): boolean {
-  if (group.attempts < 2) return false
-  if (group.aloneSince !== null) return state.memoryFull || state.now - group.aloneSince >= state.parkAfterMs
-  const isNewest = group.failedAt > state.lastAckAt && group.code !== 'TRANSPORT_UNREACHABLE'
-  return state.memoryFull && isNewest && state.now - group.failingSince >= state.parkAfterMs
+  if (unit.attempts < 2) return false
+  if (unit.aloneSince !== null) return state.memoryFull || state.now - unit.aloneSince >= state.parkAfterMs
+  const isNewest = unit.failedAt > state.lastAckAt && unit.code !== 'TRANSPORT_UNREACHABLE'
+  return state.memoryFull && isNewest && state.now - unit.failingSince >= state.parkAfterMs
 }

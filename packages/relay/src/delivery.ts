@@ -16,13 +16,13 @@ export async function deliver(
 ): Promise<PublishOutcome[]> {
   const { publisher, partitions, lease } = parts
   const trouble = new Map<string, TopicState>()
-  for (const entry of entries) {
-    if (entry.assigned || trouble.has(entry.topic)) continue
-    const state = await partitions.resolve(entry.topic)
-    if ('partitions' in state) {
-      entry.assign(state.partitions)
-    } else {
-      trouble.set(entry.topic, state)
+  const unassigned = entries.filter((entry) => !entry.assigned)
+  if (unassigned.length > 0) {
+    const states = await partitions.resolveAll(new Set(unassigned.map((entry) => entry.topic)))
+    for (const entry of unassigned) {
+      const state = states.get(entry.topic) as TopicState
+      if ('partitions' in state) entry.assign(state.partitions)
+      else trouble.set(entry.topic, state)
     }
   }
   const sendable = trouble.size === 0 ? entries : entries.filter((entry) => !trouble.has(entry.topic))

@@ -11,6 +11,8 @@ export interface Entry extends OutgoingRecord {
   readonly keyed: boolean
   /** See `groupOf`. */
   readonly group: string
+  /** See `unitOf`. */
+  readonly unit: string
   /** Bytes it holds in memory, about. */
   readonly bytes: number
   readonly partition: number | null
@@ -28,6 +30,23 @@ export interface Entry extends OutgoingRecord {
  */
 export function groupOf(topic: string, key: string | null): string {
   return key === null ? `\0${topic}` : `${topic}\0${key}`
+}
+
+/**
+ * Names what fails together, and waits together for another try: all messages of a partition; where there are no
+ * partitions, those of a group. Before its partition is known, a message waits with all others of its topic.
+ */
+export function unitOf(entry: Pick<Entry, 'topic' | 'group' | 'partition' | 'assigned'>): string {
+  if (!entry.assigned) return unresolvedUnit(entry.topic)
+  return entry.partition === null ? entry.group : partitionUnit(entry.topic, entry.partition)
+}
+
+export function unresolvedUnit(topic: string): string {
+  return `\0\0${topic}`
+}
+
+export function partitionUnit(topic: string, partition: number): string {
+  return `\0${partition}\0${topic}`
 }
 
 /** The key of an entry as text. */
@@ -101,6 +120,10 @@ export class RowEntry implements Entry {
 
   get group(): string {
     return groupOf(this.topic, this.key?.toString() ?? null)
+  }
+
+  get unit(): string {
+    return unitOf(this)
   }
 
   assign(partitions: number): void {

@@ -49,17 +49,22 @@ export class ParkedTable {
     return row?.[0] === '1'
   }
 
-  /** What waits on the side track of this lane: for each topic and key (null: without key) the reason of the first row. */
-  async load(): Promise<{ topic: string; key: string | null; code: ErrorCode }[]> {
+  /**
+   * What waits on the side track of this lane: for each topic and key (null: without key) the reason of the first row, and
+   * how many partitions are pinned for the topic (null: none yet, or the transport has none).
+   */
+  async load(): Promise<{ topic: string; key: string | null; code: ErrorCode; pinned: number | null }[]> {
     const rows = await this.#session.rows(
-      `SELECT DISTINCT ON (topic, key) topic, key, reason FROM ${this.#tables.parked}
+      `SELECT DISTINCT ON (topic, key) topic, key, reason, partitions
+      FROM ${this.#tables.parked} LEFT JOIN ${this.#tables.pinnedTopic} USING (topic)
       WHERE lane = $1::smallint ORDER BY topic, key, number`,
       [this.#lease.lane],
     )
-    return rows.map(([topic, key, reason]) => ({
+    return rows.map(([topic, key, reason, pinned]) => ({
       topic: topic as string,
       key: key as string | null,
       code: reason as ErrorCode,
+      pinned: pinned === null || pinned === undefined ? null : Number(pinned),
     }))
   }
 
@@ -74,7 +79,7 @@ export class ParkedTable {
   ): Promise<{ readonly entries: readonly Entry[]; readonly cut: boolean }> {
     const rows = rowsToAskFor(this.#rowBytes, limits)
     const page = new PageReader({ rows, bytes: limits.bytes }, this.#templates)
-    const condition = { topic: '', key: ' AND key = $5', keyless: ' AND key IS NULL' }[scope.kind]
+    const condition = { topic: '', partition: '', key: ' AND key = $5', keyless: ' AND key IS NULL' }[scope.kind]
     await this.#session.wireRows(
       `SELECT NULL::text, ${entryColumns.replace('position', 'number')} FROM ${this.#tables.parked}
       WHERE lane = $1::smallint AND topic = $2 AND number > $3::bigint${condition}

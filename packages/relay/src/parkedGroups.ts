@@ -1,9 +1,10 @@
 import type { ErrorCode } from '@oncebox/core'
-import { type Entry, groupOf } from './entry.js'
+import { type Entry, groupOf, partitionUnit } from './entry.js'
 
-/** What was moved aside together: a whole topic, one key of it, or its messages without a key. */
+/** What was moved aside together: a whole topic, one partition or one key of it, or its messages without a key. */
 export type ParkedScope =
   | { readonly kind: 'topic'; readonly topic: string }
+  | { readonly kind: 'partition'; readonly topic: string; readonly partition: number }
   | { readonly kind: 'key'; readonly topic: string; readonly key: string }
   | { readonly kind: 'keyless'; readonly topic: string }
 
@@ -20,6 +21,8 @@ export interface ParkedGroup {
   leftBehind: boolean
 }
 
+type Parked = Pick<Entry, 'topic' | 'group' | 'keyed' | 'partition'>
+
 /** Refusals that concern every message of a topic. */
 const topicWide: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['TOPIC_MISSING', 'NOT_AUTHORIZED', 'TOPIC_WITHOUT_GROUP'])
 
@@ -27,9 +30,15 @@ export function isTopicWide(code: ErrorCode): boolean {
   return topicWide.has(code)
 }
 
-/** Which topics and keys are on the side track. */
+/** Failures that concern every message of a partition: nobody answered for it. */
+export function isPartitionWide(code: ErrorCode): boolean {
+  return code === 'TRANSPORT_FAILED' || code === 'TRANSPORT_UNREACHABLE'
+}
+
+/** Which topics, partitions and keys are on the side track. */
 export class ParkedGroups {
   readonly #topics = new Map<string, ParkedGroup>()
+  /** Partitions and groups, by `partitionUnit` and `groupOf`. */
   readonly #groups = new Map<string, ParkedGroup>()
 
   get size(): number {
@@ -37,18 +46,19 @@ export class ParkedGroups {
   }
 
   /** True when a message has to join the side track, behind what waits there. Without a key, only its topic counts. */
-  covers(message: Pick<Entry, 'topic' | 'group' | 'keyed'>): boolean {
-    return this.#topics.has(message.topic) || (message.keyed && this.#groups.has(message.group))
+  covers(message: Parked): boolean {
+    return this.#topics.has(message.topic) || this.#placeOf(message) !== undefined
   }
 
-  /** True when a row of a topic that is being released waits for a reason of its own. */
-  keepsBack(message: Pick<Entry, 'group' | 'keyed'>): boolean {
-    return message.keyed && this.#groups.has(message.group)
+  /** True when a row of a topic or partition that is being released waits for a reason of its own. */
+  keepsBack(message: Parked, releasing: ParkedScope): boolean {
+    if (releasing.kind === 'topic') return this.#placeOf(message) !== undefined
+    return releasing.kind === 'partition' && message.keyed && this.#groups.has(message.group)
   }
 
   /** Why a message that is covered has to wait. */
-  codeOf(message: Pick<Entry, 'topic' | 'group'>): ErrorCode {
-    return (this.#topics.get(message.topic) ?? this.#groups.get(message.group))?.code ?? 'RECORD_REFUSED'
+  codeOf(message: Parked): ErrorCode {
+    return (this.#topics.get(message.topic) ?? this.#placeOf(message))?.code ?? 'RECORD_REFUSED'
   }
 
   /** Puts a scope on the side track; one that is there stays as it is. True when it is new. */
@@ -83,8 +93,16 @@ export class ParkedGroups {
     return next
   }
 
+  /** The group that a message is in besides its topic. Its own key's comes first: what is refused stays so. */
+  #placeOf(message: Parked): ParkedGroup | undefined {
+    const own = message.keyed ? this.#groups.get(message.group) : undefined
+    if (own !== undefined || message.partition === null) return own
+    return this.#groups.get(partitionUnit(message.topic, message.partition))
+  }
+
   #place(scope: ParkedScope): { map: Map<string, ParkedGroup>; name: string } {
     if (scope.kind === 'topic') return { map: this.#topics, name: scope.topic }
+    if (scope.kind === 'partition') return { map: this.#groups, name: partitionUnit(scope.topic, scope.partition) }
     return { map: this.#groups, name: groupOf(scope.topic, scope.kind === 'key' ? scope.key : null) }
   }
 }

@@ -9,6 +9,9 @@ export type TopicState =
   | { readonly partitions: number }
   | { readonly status: 'refused' | 'failed'; readonly code: ErrorCode; readonly reason: string }
 
+/** Topics that the transport is asked for at a time. */
+const askedAtOnce = 32
+
 /**
  * The number of partitions of each topic, pinned in the database when the relay first sees it: a topic that grows keeps
  * its keys where they are. 0 for transports without partitions.
@@ -40,6 +43,21 @@ export class Partitions {
   /** What is known without asking anybody. */
   known(topic: string): number | undefined {
     return this.#known.get(topic)?.partitions
+  }
+
+  /** Takes a pinned number of partitions as known before the topic was looked for. */
+  presume(topic: string, pinned: number): void {
+    if (!this.#known.has(topic)) this.#known.set(topic, { partitions: pinned })
+  }
+
+  /** `resolve` for many topics, some at a time. */
+  async resolveAll(topics: ReadonlySet<string>): Promise<Map<string, TopicState>> {
+    const left = [...topics]
+    const states = new Map<string, TopicState>()
+    while (left.length > 0) {
+      await Promise.all(left.splice(0, askedAtOnce).map(async (topic) => states.set(topic, await this.resolve(topic))))
+    }
+    return states
   }
 
   /** Asks the transport whether the topic is there, then the database what was pinned, and pins what was not. */

@@ -5,27 +5,31 @@ import type { Entry } from './entry.js'
 /** What is to happen with messages that were read and not tried yet. */
 export interface Plan {
   readonly send: Entry[]
-  /** Their group waits for another try: behind it. */
-  readonly hold: Entry[]
+  /** Their unit waits for another try: behind it. */
+  readonly hold: { readonly entry: Entry; readonly unit: string }[]
   /** Their group is on the side track: they join it. */
   readonly park: Entry[]
 }
 
-/** Sorts fresh messages by the state of their groups. Order is kept. Pure. */
+/** Sorts fresh messages by the state of their units and groups. Order is kept. Pure. */
 export function planFresh(
   fresh: readonly Entry[],
-  state: { isFailing(group: string): boolean; isParked(entry: Entry): boolean },
+  state: { waitsIn(entry: Entry): string | undefined; isParked(entry: Entry): boolean },
 ): Plan {
   const plan: Plan = { send: [], hold: [], park: [] }
   for (const entry of fresh) {
-    if (state.isParked(entry)) plan.park.push(entry)
-    else if (state.isFailing(entry.group)) plan.hold.push(entry)
-    else plan.send.push(entry)
+    if (state.isParked(entry)) {
+      plan.park.push(entry)
+      continue
+    }
+    const unit = state.waitsIn(entry)
+    if (unit === undefined) plan.send.push(entry)
+    else plan.hold.push({ entry, unit })
   }
   return plan
 }
 
-/** The plan when no group fails and none is parked, as nearly always. */
+/** The plan when nothing fails and nothing is parked, as nearly always. */
 export function allToSend(fresh: Entry[]): Plan {
   return { send: fresh, hold: [], park: [] }
 }
@@ -58,13 +62,13 @@ export interface Refusal {
 export interface Sorted {
   readonly acked: readonly Entry[]
   readonly refused: Refusal[]
-  /** To be tried again, by group, in order. */
+  /** To be tried again, by unit, in order. */
   readonly again: { readonly code: ErrorCode; readonly reason: string; readonly entries: Entry[] }[]
 }
 
 /**
  * Sorts the messages of a call by what became of them. What was held shares the fate of the first of its group that was
- * not acked; messages without a key have no order and stand alone when refused. Pure.
+ * not acked; messages without a key have no order and stand alone when refused. What failed is put together by unit. Pure.
  */
 export function sortOutcomes(entries: readonly Entry[], outcomes: readonly PublishOutcome[]): Sorted {
   if (allAcked(entries.length, outcomes)) return { acked: entries, refused: [], again: [] }
@@ -72,6 +76,7 @@ export function sortOutcomes(entries: readonly Entry[], outcomes: readonly Publi
   const refused: Refusal[] = []
   const again: { code: ErrorCode; reason: string; entries: Entry[] }[] = []
   const fateOf = new Map<string, { entries: Entry[] }>()
+  const byUnit = new Map<string, { entries: Entry[] }>()
   entries.forEach((entry, index) => {
     // A publisher that answers for fewer records than it was given has acknowledged no more than that.
     const outcome = outcomes[index] ?? ({ status: 'failed', code: 'TRANSPORT_FAILED', reason: 'no outcome' } as const)
@@ -100,8 +105,13 @@ export function sortOutcomes(entries: readonly Entry[], outcomes: readonly Publi
           outcome.status === 'failed'
             ? { code: outcome.code, reason: outcome.reason, entries: [entry] }
             : { code: 'TRANSPORT_FAILED' as const, reason: 'held behind a record of another call', entries: [entry] }
-        again.push(failure)
-        fateOf.set(entry.group, failure)
+        const { unit } = entry
+        const together = byUnit.get(unit)
+        if (together === undefined) {
+          byUnit.set(unit, failure)
+          again.push(failure)
+        } else together.entries.push(entry)
+        fateOf.set(entry.group, together ?? failure)
       }
     }
   })

@@ -3,7 +3,7 @@ import type { Publisher } from '@oncebox/transport'
 import { Backlog, isStuck } from './backlog.js'
 import { backoffMs, publishBackoff } from './backoff.js'
 import { deliver } from './delivery.js'
-import { type Entry, keyOf } from './entry.js'
+import type { Entry } from './entry.js'
 import type { Lease } from './lease.js'
 import type { Ledger } from './ledger.js'
 import { isTopicWide } from './parkedGroups.js'
@@ -72,45 +72,49 @@ export class PublishLoop {
   async #publishNext(): Promise<boolean> {
     const { reader, sideTrack, settings } = this.#parts
     const again = this.#takeAgain()
-    const room = settings.batchMessages - again.length
-    const taken = reader.take(room, settings.batchBytes)
+    const room = settings.batchMessages - again.send.length - again.replanned.length
+    const taken = [...again.replanned, ...reader.take(room, settings.batchBytes)]
     const clear = this.#backlog.size === 0 && sideTrack.groups.size === 0
+    if (!clear) for (const entry of taken) reader.assign(entry)
     const fresh = clear
       ? allToSend(taken)
       : planFresh(taken, {
-          isFailing: (group) => this.#backlog.has(group),
+          waitsIn: (entry) => this.#backlog.waitsIn(entry),
           isParked: (entry) => sideTrack.groups.covers(entry),
         })
-    for (const entry of fresh.hold) this.#backlog.hold(entry)
+    for (const { entry, unit } of fresh.hold) this.#backlog.hold(entry, unit)
     await this.#joinParked(fresh.park)
-    const call = again.length === 0 ? fresh.send : [...again, ...fresh.send]
-    if (call.length > 0) await this.#publish(call)
+    const call = again.send.length === 0 ? fresh.send : [...again.send, ...fresh.send]
+    if (call.length > 0) await this.#publish(call, again.units)
+    else for (const unit of again.units) this.#backlog.recovered(unit, settings.clock.now())
     return call.length + fresh.hold.length + fresh.park.length > 0
   }
 
-  #takeAgain(): Entry[] {
-    if (this.#backlog.size === 0) return []
+  /** What is due for another try; what waited for its topic to be known is planned like fresh messages. */
+  #takeAgain(): { readonly send: Entry[]; readonly replanned: Entry[]; readonly units: readonly string[] } {
+    const taken = { send: [] as Entry[], replanned: [] as Entry[], units: [] as string[] }
+    if (this.#backlog.size === 0) return taken
     const { settings, sideTrack } = this.#parts
     const now = this.#callsWithoutAck > 0 ? Number.POSITIVE_INFINITY : settings.clock.now()
-    const again: Entry[] = []
+    let messages = 0
     let bytes = 0
-    for (const group of this.#backlog.due(now)) {
-      if (again.length >= settings.batchMessages || bytes >= settings.batchBytes) break
-      if (group.entries[0] !== undefined && sideTrack.groups.covers(group.entries[0])) continue
-      const limit = fitting(
-        group.entries,
-        settings.batchMessages - again.length,
-        Math.max(1, settings.batchBytes - bytes),
-      )
-      for (const entry of this.#backlog.take(group, limit)) {
-        again.push(entry)
+    for (const unit of this.#backlog.due(now)) {
+      if (messages >= settings.batchMessages || bytes >= settings.batchBytes) break
+      if (unit.entries[0] !== undefined && sideTrack.groups.covers(unit.entries[0])) continue
+      const room = Math.max(1, settings.batchBytes - bytes)
+      taken.units.push(unit.unit)
+      for (const entry of this.#backlog.take(unit, fitting(unit.entries, settings.batchMessages - messages, room))) {
+        this.#parts.reader.assign(entry)
+        if (entry.unit === unit.unit) taken.send.push(entry)
+        else taken.replanned.push(entry)
+        messages++
         bytes += entry.bytes
       }
     }
-    return again
+    return taken
   }
 
-  async #publish(call: readonly Entry[]): Promise<void> {
+  async #publish(call: readonly Entry[], triedAgain: readonly string[]): Promise<void> {
     const { settings } = this.#parts
     const outcomes = await deliver(call, this.#parts)
     const sorted = sortOutcomes(call, outcomes)
@@ -131,10 +135,8 @@ export class PublishLoop {
     }
     this.#reportFailures(sorted.again)
     for (const refusal of sorted.refused) await this.#park(refusal.entries, refusal.code)
-    if (this.#backlog.size > 0) {
-      const failing = new Set(sorted.again.map((failure) => failure.entries[0]?.group))
-      for (const { group } of call) if (!failing.has(group)) this.#backlog.recovered(group, now)
-    }
+    const failing = new Set(sorted.again.map((failure) => failure.entries[0]?.unit))
+    for (const unit of triedAgain) if (!failing.has(unit)) this.#backlog.recovered(unit, now)
     this.#parts.onSettled()
   }
 
@@ -142,13 +144,12 @@ export class PublishLoop {
   async #park(entries: readonly Entry[], code: ErrorCode): Promise<void> {
     const first = entries[0] as Entry
     const { sideTrack } = this.#parts
-    const scope = sideTrack.open(first.topic, keyOf(first), code)
+    const scope = sideTrack.open(first, code)
     await this.#moveAside(entries, code)
     if (scope.kind === 'keyless') return
-    const behind = isTopicWide(code)
-      ? this.#backlog.groups().filter((group) => group.topic === first.topic)
-      : this.#backlog.groups().filter((group) => group.group === first.group)
-    for (const group of behind) await this.#moveAside(this.#backlog.remove(group.group), code)
+    if (!isTopicWide(code)) return this.#moveAside(this.#backlog.extract(first.topic, first.group), code)
+    const behind = this.#backlog.units().filter(({ topic }) => topic === first.topic)
+    for (const { unit } of behind) await this.#moveAside(this.#backlog.remove(unit), code)
   }
 
   async #joinParked(entries: readonly Entry[]): Promise<void> {
@@ -179,12 +180,12 @@ export class PublishLoop {
       parkAfterMs: settings.parkAfterMs,
       memoryFull: reader.full && reader.waiting === 0,
     }
-    for (const group of this.#backlog.groups()) {
-      if (!isStuck(group, state)) continue
-      const [first] = group.entries
+    for (const unit of this.#backlog.units()) {
+      if (!isStuck(unit, state)) continue
+      const [first] = unit.entries
       if (first === undefined) continue
-      this.#parts.sideTrack.open(first.topic, keyOf(first), group.code)
-      await this.#moveAside(this.#backlog.remove(group.group), group.code)
+      this.#parts.sideTrack.openUnit(first, unit.code)
+      await this.#moveAside(this.#backlog.remove(unit.unit), unit.code)
       this.#parts.onSettled()
     }
   }

@@ -91,7 +91,7 @@ export class ReadAhead {
       const page = await this.#endable(signal, () => source.read())
       if (page === null) break
       const { entries } = page
-      for (const entry of entries) this.#assign(entry)
+      for (const entry of entries) this.assign(entry)
       // Progress is kept call by call, not only page by page: what a kill sends twice stays small.
       let from = 0
       for (; entries.length - from > batchRows; from += batchRows) {
@@ -119,7 +119,9 @@ export class ReadAhead {
     }
   }
 
-  #assign(entry: Entry): void {
+  /** Finds the partition of a message whose topic is known. */
+  assign(entry: Entry): void {
+    if (entry.assigned) return
     const partitions = this.#parts.partitions.known(entry.topic)
     if (partitions !== undefined) entry.assign(partitions)
   }

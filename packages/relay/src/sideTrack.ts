@@ -1,4 +1,4 @@
-import type { ErrorCode } from '@oncebox/core'
+import { type ErrorCode, partitionOf } from '@oncebox/core'
 import type { Publisher } from '@oncebox/transport'
 import { backoffMs, parkedBackoff } from './backoff.js'
 import { leaseLost } from './cursor.js'
@@ -6,7 +6,7 @@ import { deliver } from './delivery.js'
 import { type Entry, keyOf } from './entry.js'
 import type { Lease } from './lease.js'
 import type { ParkedTable } from './parked.js'
-import { isTopicWide, type ParkedGroup, ParkedGroups, type ParkedScope } from './parkedGroups.js'
+import { isPartitionWide, isTopicWide, type ParkedGroup, ParkedGroups, type ParkedScope } from './parkedGroups.js'
 import type { Partitions } from './partitions.js'
 import { sortOutcomes } from './plan.js'
 import type { Publications } from './publications.js'
@@ -32,16 +32,34 @@ export class SideTrack {
 
   /** Learns what an earlier term moved aside. */
   async load(): Promise<void> {
-    const now = this.#parts.settings.clock.now()
-    for (const { topic, key, code } of await this.#parts.table.load()) {
-      this.groups.add(scopeOf(topic, key, code), code, now)
+    const { table, partitions, settings } = this.#parts
+    const now = settings.clock.now()
+    for (const { topic, key, code, pinned } of await table.load()) {
+      const partition = key === null || pinned === null ? null : partitionOf(Buffer.from(key), pinned)
+      const scope = scopeOf({ topic, key, partition }, code)
+      // What comes for the partition has to be known as such from the first message on.
+      if (scope.kind === 'partition' && pinned !== null) partitions.presume(topic, pinned)
+      this.groups.add(scope, code, now)
     }
   }
 
-  /** Puts the scope of a refusal on the side track. True when it was not there. */
-  open(topic: string, key: string | null, code: ErrorCode): ParkedScope {
-    const scope = scopeOf(topic, key, code)
+  /** Puts the scope of a refusal on the side track. */
+  open(entry: Entry, code: ErrorCode): ParkedScope {
+    return this.#open(scopeOf({ topic: entry.topic, key: keyOf(entry), partition: null }, code), code)
+  }
+
+  /** Puts everything on the side track that fails together with a message. */
+  openUnit(entry: Entry, code: ErrorCode): void {
+    const { topic, partition, assigned } = entry
+    const scope: ParkedScope = assigned
+      ? scopeOf({ topic, key: keyOf(entry), partition }, code)
+      : { kind: 'topic', topic }
+    this.#open(scope, code)
+  }
+
+  #open(scope: ParkedScope, code: ErrorCode): ParkedScope {
     const { settings } = this.#parts
+    const { topic } = scope
     const isNew = this.groups.add(scope, code, settings.clock.now() + this.#pauseMs(code, 1))
     if (isNew) {
       settings.logger.warn({ lane: settings.lane, topic, code, scope: scope.kind }, 'messages are moved aside')
@@ -65,10 +83,12 @@ export class SideTrack {
    * flow again. @throws OnceboxError `LEASE_LOST`
    */
   async release(group: ParkedGroup): Promise<void> {
-    const { table, lease, publications, settings } = this.#parts
+    const { table, lease, partitions, publications, settings } = this.#parts
     const { scope } = group
     const page = await table.page(scope, group.after, { rows: settings.batchMessages, bytes: settings.batchBytes })
-    const entries = page.entries.filter((entry) => scope.kind !== 'topic' || !this.groups.keepsBack(entry))
+    const known = partitions.known(scope.topic)
+    if (known !== undefined) for (const entry of page.entries) entry.assign(known)
+    const entries = page.entries.filter((entry) => within(entry, scope) && !this.groups.keepsBack(entry, scope))
     const outcomes = entries.length === 0 ? [] : await deliver(entries, this.#parts)
     const sorted = sortOutcomes(entries, outcomes)
     if (sorted.acked.length > 0) {
@@ -87,7 +107,7 @@ export class SideTrack {
       if (scope.kind === 'keyless') group.leftBehind = true
       else if (scope.kind === 'key' || isTopicWide(refusal.code)) return this.#postpone(group, refusal.code)
       else {
-        this.open(scope.topic, keyOf(refusal.entries[0] as Entry), refusal.code)
+        this.open(refusal.entries[0] as Entry, refusal.code)
       }
     }
     group.after = page.entries.at(-1)?.position ?? group.after
@@ -111,7 +131,17 @@ export class SideTrack {
   }
 }
 
-function scopeOf(topic: string, key: string | null, code: ErrorCode): ParkedScope {
+function scopeOf(
+  message: { readonly topic: string; readonly key: string | null; readonly partition: number | null },
+  code: ErrorCode,
+): ParkedScope {
+  const { topic, key, partition } = message
   if (isTopicWide(code)) return { kind: 'topic', topic }
+  if (isPartitionWide(code) && partition !== null) return { kind: 'partition', topic, partition }
   return key === null ? { kind: 'keyless', topic } : { kind: 'key', topic, key }
+}
+
+/** The table is read by topic and key; which rows are of a partition only the keys' hash tells. */
+function within(entry: Entry, scope: ParkedScope): boolean {
+  return scope.kind !== 'partition' || entry.partition === scope.partition
 }

@@ -16,6 +16,7 @@ function entry(position: number, topic: string, key: string | null, bytes = 1): 
   return {
     position,
     group: groupOf(topic, key),
+    unit: groupOf(topic, key),
     topic,
     keyed: key !== null,
     key: null,
@@ -90,15 +91,17 @@ describe('sorting the outcomes of a call', () => {
   })
 })
 
-test('fresh messages are sent, held or parked by their group, in order', () => {
+test('fresh messages are sent, held or parked by their unit and group, in order', () => {
   fc.assert(
     fc.property(entries, (list) => {
       const plan = planFresh(list, {
-        isFailing: (group) => group === groupOf('t', 'a'),
+        waitsIn: ({ group }) => (group === groupOf('t', 'a') ? 'its unit' : undefined),
         isParked: (each) => each.topic === 'u',
       })
       expect(plan.park).toEqual(list.filter((each) => each.topic === 'u'))
-      expect(plan.hold).toEqual(list.filter((each) => each.group === groupOf('t', 'a')))
+      expect(plan.hold).toEqual(
+        list.filter((each) => each.group === groupOf('t', 'a')).map((each) => ({ entry: each, unit: 'its unit' })),
+      )
       expect(plan.send.length + plan.hold.length + plan.park.length).toBe(list.length)
     }),
   )
@@ -222,13 +225,13 @@ test('a key is moved aside when it fails while others get through, or when it al
   expect(isStuck({ ...group, code: 'TRANSPORT_UNREACHABLE' }, { ...state, memoryFull: true })).toBe(false)
 })
 
-test('a group fails alone only when others were acked since its try before', () => {
+test('a unit fails alone only when others were acked since its try before', () => {
   const backlog = new Backlog()
   const waiting = [entry(1, 't', 'a')]
   const fail = (now: number, lastAckAt: number) => {
-    const tried = backlog.groups().flatMap((group) => backlog.take(group, 10))
+    const tried = backlog.units().flatMap((unit) => backlog.take(unit, 10))
     backlog.failed(tried.length === 0 ? waiting : tried, 'TRANSPORT_FAILED', { now, lastAckAt, pauseMs: () => 10 })
-    return backlog.groups()[0]
+    return backlog.units()[0]
   }
   expect(fail(100, 50)).toMatchObject({ attempts: 1, aloneSince: null, retryAt: 110 })
   expect(fail(200, 50)).toMatchObject({ attempts: 2, aloneSince: null, failingSince: 100 })
