@@ -100,7 +100,7 @@ describe('oncebox show', () => {
     await using consumer = await migratedDatabase()
     const [id] = await emitSql(producer, { topic: 'orders', key: 'k', payload: 'canary-payload' })
     await consumer.pool.query(
-      `WITH groups (name) AS (VALUES ('audit'), ('billing'), ('mail'), ('points'))
+      `WITH groups (name) AS (VALUES ('audit'), ('billing'), ('mail'), ('points'), ('warehouse'))
        INSERT INTO oncebox.inbox (consumer, message_id) SELECT name, $1 FROM groups`,
       [id],
     )
@@ -134,6 +134,7 @@ describe('oncebox show', () => {
       ['mail', 'retrying', 8],
       ['points', 'waiting', 0],
       ['stock', 'failing', 3],
+      ['warehouse', 'handled', 0],
     ])
     expect(there?.effects[1]).toMatchObject({ reason: 'HANDLER_FAILED', deadLetter: '1' })
     expect(there?.effects[2]).toMatchObject({ actions: [{ action: 'retry', by: 'ann' }] })
