@@ -51,18 +51,19 @@ export async function verify(tx: Tx, options: VerifyOptions): Promise<Verified> 
   const { toMs } = options
   const written = fromMs < toMs ? await readWritten(tx, schema, fromMs, toMs) : []
   const topics = [...new Set(written.map(({ topic }) => topic))].sort()
-  const records: PublishedRecord[] = []
-  for (const topic of topics) records.push(...(await options.readTopic(topic, fromMs - marginMs)))
+  const byTopic: (readonly PublishedRecord[])[] = []
+  for (const topic of topics) byTopic.push(await options.readTopic(topic, fromMs - marginMs))
+  const records = byTopic.flat()
   const ids = new Set(written.map(({ id }) => id))
   const own = records.filter(({ id }) => ids.has(id))
   // Neighbours of the oldest row, in its millisecond, may be reclaimed already: nobody can tell that they were written.
   const knownFromMs = Math.max(fromMs, Math.ceil(oldest))
-  const discrepancies = reconcile(written, records, { fromMs: knownFromMs, toMs })
+  let discrepancies = reconcile(written, records, { fromMs: knownFromMs, toMs })
   const groups: Verified['groups'][number][] = []
   for (const consumer of options.consumers) {
     const unhandled = await readUnhandled(consumer, schema, own)
     groups.push(...unhandled.groups)
-    discrepancies.push(...unhandled.discrepancies)
+    discrepancies = discrepancies.concat(unhandled.discrepancies)
   }
   const count = (state: WrittenMessage['state']) => written.filter((message) => message.state === state).length
   return {

@@ -1,0 +1,22 @@
+import { verify } from '@oncebox/ops'
+import { expect, test } from 'vitest'
+import { migratedDatabase, publishAll, write } from './prepared.js'
+
+test('a topic with more records than fit into the arguments of a call is compared', async () => {
+  await using database = await migratedDatabase(18)
+  const { pool } = database
+  const ids = await write(pool, 250_000)
+  await publishAll(pool)
+  const toMs = Date.now() + 60_000
+  const found = await verify(pool, {
+    fromMs: 0,
+    toMs,
+    consumers: [pool],
+    readTopic: async (topic) =>
+      ids.map((id, n) => {
+        const place = { topic, partition: 0, offset: BigInt(n) }
+        return { ...place, key: 'k', id, type: 'order.created', source: 'shop', writtenMs: toMs - 60_000 }
+      }),
+  })
+  expect(found).toMatchObject({ written: 250_000, published: 250_000, waiting: 0, discrepancies: [] })
+})
