@@ -69,6 +69,8 @@ export interface WireRecord {
   readonly key: Uint8Array | null
   readonly value: Uint8Array | null
   readonly headers: readonly RawHeader[]
+  /** Whether it was handed out before, where the transport knows of each record; one with offsets does not. */
+  readonly redelivered?: boolean
 }
 
 /**

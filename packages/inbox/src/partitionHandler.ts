@@ -62,7 +62,9 @@ export function createPartitionHandler<Trx>(parts: BatchParts<Trx>, counters: Co
       reached.begin(batch, first)
       // The subscriber ignores offsets beyond the end, which are of an earlier topic of this name: ours begins anew.
       const overwrite = seek !== undefined && first !== null && BigInt(first) < seek
-      const careful = () => caution.applies(partition, first !== null, clock.now())
+      // A message that ended a process was handed out before.
+      const suspicious = batch.records.some(({ redelivered }) => redelivered !== false)
+      const careful = () => suspicious && caution.applies(partition, first !== null, clock.now())
       const progress = await processBatch(parts, batch, overwrite, careful)
       if (progress.done > 0) seeks.delete(partition)
       if (caution.passed(partition, progress.done, first !== null, clock.now())) {

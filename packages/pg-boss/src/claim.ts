@@ -38,7 +38,7 @@ export async function claimJobs(
   const jobs: Job<JobData>[] = await boss.fetch<JobData>(queue, { batchSize: limit })
   jobs.sort((a, b) => (a.id < b.id ? -1 : 1))
   return jobs.map((job) => {
-    const record = decodeJob(topic, job.data)
+    const record = { ...decodeJob(topic, job.data), redelivered: job.retryCount > 0 }
     return {
       attempt: { id: job.id, retryCount: job.retryCount },
       record,

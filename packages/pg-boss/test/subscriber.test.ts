@@ -58,9 +58,13 @@ it('gives the jobs of a killed worker to another within seconds, before later on
   await transport.publish([record('orders', 'a', '3'), record('orders', 'c', '4')])
 
   const seen: string[] = []
+  const again: string[] = []
   await transport.subscribe(
     subscribing('orders', 'billing'),
-    taking((records) => seen.push(...records.map((each) => text(each.value)))),
+    taking((records) => {
+      seen.push(...records.map((each) => text(each.value)))
+      again.push(...records.filter((each) => each.redelivered).map((each) => text(each.value)))
+    }),
   )
   // The hanging worker shows signs of life, so its jobs, and what waits behind them, stay where they are.
   await until(() => seen.includes('4'), { what: 'the record of the free key' })
@@ -72,6 +76,7 @@ it('gives the jobs of a killed worker to another within seconds, before later on
   expect(performance.now() - killed).toBeLessThan(8_000)
   expect(seen.indexOf('3')).toBeGreaterThan(seen.indexOf('1'))
   expect([...seen].sort()).toEqual(['1', '2', '3', '4'])
+  expect(again.sort()).toEqual(['1', '2'])
   await transport.close()
 })
 
