@@ -1,9 +1,10 @@
-import { fromPg, pgDatabase } from '@oncebox/core/pg'
+import { fromPg } from '@oncebox/core/pg'
 import { discardDeadLetters, retryDeadLetters } from '@oncebox/ops'
 import { until } from '@oncebox/testkit'
 import type { TestDatabase } from '@oncebox/testkit/harness'
-import pg from 'pg'
+import type pg from 'pg'
 import { afterEach, expect, test } from 'vitest'
+import { killing, ownDatabase, seeded } from './chaos.js'
 import { type Bench, bench, businessDatabase, deposit, depositInto } from './fixture.js'
 
 let database: TestDatabase | undefined
@@ -14,17 +15,6 @@ afterEach(async () => {
   await database?.drop()
   database = undefined
 })
-
-/** A generator with a seed (mulberry32), so that a run can be had again. */
-function seeded(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
-  }
-}
 
 test('G3, G4: 8 consumers, 1,200 messages twice, killed backends, and operators who retry and discard meanwhile', async () => {
   database = await businessDatabase()
@@ -37,10 +27,8 @@ test('G3, G4: 8 consumers, 1,200 messages twice, killed backends, and operators 
   const discarded = new Set<string>()
 
   for (let worker = 0; worker < 8; worker++) {
-    const own = new pg.Pool({ connectionString: database.url, max: 4, application_name: 'racing' })
-    closes.push(() => own.end())
     const consumer = it.consumer({
-      db: pgDatabase(own),
+      db: ownDatabase(database, closes),
       attempts: 2,
       batchMessages: 40,
       redrivePollMs: 15,
@@ -61,16 +49,7 @@ test('G3, G4: 8 consumers, 1,200 messages twice, killed backends, and operators 
   await send(0, 600)
 
   let over = false
-  const killer = (async () => {
-    while (!over) {
-      await pool.query(
-        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-         WHERE application_name = 'racing' AND datname = current_database() ORDER BY random() LIMIT 1`,
-      )
-      // The time between two kills.
-      await new Promise((resolve) => setTimeout(resolve, 20 + random() * 60))
-    }
-  })()
+  const stopKilling = killing(database, random)
   const operate = async (work: (client: pg.PoolClient) => Promise<void>) => {
     const client = await pool.connect()
     try {
@@ -113,7 +92,7 @@ test('G3, G4: 8 consumers, 1,200 messages twice, killed backends, and operators 
     await until(async () => (await waiting()) === 0, { what: 'everything handled or discarded', deadlineMs: 60_000 })
   } finally {
     over = true
-    await Promise.all([killer, ...operators])
+    await Promise.all([stopKilling(), ...operators])
   }
 
   const audit = await pool.query("SELECT message_id FROM oncebox.dead_letter_action WHERE action = 'discard'")
