@@ -8,10 +8,11 @@ interface AllFlags {
   readonly quick?: true
   readonly only?: SuiteName[]
   readonly rounds?: number
+  readonly messages?: number
   readonly huge?: number
 }
 
-/** `all [--quick] [--only NAMES] [--rounds N] [--huge N]`, and no subcommand at all; `report [--quick]`. */
+/** `all [--quick] [--only NAMES] [--rounds N] [--messages N] [--huge N]`, and no subcommand at all; `report [--quick]`. */
 export function addAll(program: Command): void {
   program
     .command('all', { isDefault: true })
@@ -23,6 +24,7 @@ export function addAll(program: Command): void {
       new Option('--only <names>', 'these only; the rest stays as measured before').argParser(namesOf(suiteNames)),
     )
     .option('--rounds <n>', 'how often each arm runs', count)
+    .option('--messages <n>', 'messages of a drain, of the peers and of consuming', count)
     .option('--huge <n>', 'scale: a backlog of so many messages too, such as 10000000', count)
     .action(all)
   program
@@ -37,11 +39,12 @@ export function addAll(program: Command): void {
 
 /** A subcommand that fails as a whole costs its own figures only; the page is written after each that does not. */
 async function all(flags: AllFlags): Promise<void> {
-  const { only = suiteNames, rounds, huge } = flags
+  const { only = suiteNames, rounds, messages, huge } = flags
   const { file, directory } = place(flags)
   const extent = {
     ...(flags.quick === true ? quick : full),
     ...(rounds === undefined ? {} : { rounds, latencyRounds: rounds }),
+    ...(messages === undefined ? {} : { messages }),
     ...(huge === undefined ? {} : { scaleHuge: huge }),
   }
   let results = await readResults(file)
