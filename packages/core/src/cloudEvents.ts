@@ -34,7 +34,8 @@ export function constantHeaders(row: Pick<OutboxRow, 'type' | 'source' | 'conten
 }
 
 /** The headers that a row holds for its user. Rows written around `emit` may hold any JSON there. */
-export function userHeaders(headers: Readonly<Record<string, unknown>>): [name: string, value: string][] {
+export function userHeaders(headers: unknown): [name: string, value: string][] {
+  if (headers === null || typeof headers !== 'object') return []
   return Object.entries(headers).map(([name, value]) => [
     name,
     typeof value === 'string' ? value : JSON.stringify(value),
@@ -43,8 +44,7 @@ export function userHeaders(headers: Readonly<Record<string, unknown>>): [name: 
 
 /** All record headers of a row: those that differ by message last. */
 export function encodeHeaders(row: OutboxRow): Header[] {
-  const own = row.headers === null ? [] : userHeaders(row.headers)
-  return [...constantHeaders(row), ['ce_id', row.id], ['ce_time', row.createdAt], ...own]
+  return [...constantHeaders(row), ['ce_id', row.id], ['ce_time', row.createdAt], ...userHeaders(row.headers)]
 }
 
 function sharedHeaders(name: string): (value: string) => Header {

@@ -95,7 +95,7 @@ export class KafkaPublisher {
       },
     )
     await delivery.run()
-    this.#silentPartitions.clear()
+    for (const { queue } of queues) this.#silentPartitions.delete(`${queue.topic}\0${queue.partition}`)
     for (const { topic, partition } of delivery.silent) this.#silentPartitions.add(`${topic}\0${partition}`)
     if (!delivery.producerUsable) this.#sequences = null
     for (const { out } of queues) this.#giveBack(out)

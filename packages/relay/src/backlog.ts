@@ -32,13 +32,27 @@ export class Backlog {
     return this.#units.has(unit) ? unit : undefined
   }
 
+  /** The same for a message whose partition was found while it waited for its topic: what waits there is behind it. */
+  ownUnitOf({ unit }: Pick<Entry, 'unit'>): string | undefined {
+    return this.#units.has(unit) ? unit : undefined
+  }
+
+  /** Names of a topic's units; that of messages whose partition is not known comes last, as they came after the others. */
+  unitsOf(topic: string): string[] {
+    const last = unresolvedUnit(topic)
+    const names = this.units().flatMap((unit) => (unit.topic === topic && unit.unit !== last ? [unit.unit] : []))
+    return this.#units.has(last) ? [...names, last] : names
+  }
+
   units(): FailingUnit[] {
     return [...this.#units.values()]
   }
 
-  /** Units whose time has come. */
+  /** Units whose time has come; the one that was tried longest ago first, so that they take turns. */
   due(now: number): FailingUnit[] {
-    return this.units().filter((unit) => unit.retryAt <= now)
+    return this.units()
+      .filter((unit) => unit.retryAt <= now)
+      .sort((one, other) => one.failedAt - other.failedAt)
   }
 
   /** The next time at which a unit is due; infinity when nothing waits. */
@@ -52,6 +66,7 @@ export class Backlog {
   hold(entry: Entry, name: string): void {
     const unit = this.#units.get(name)
     if (unit === undefined) throw new Error('a message was held for a unit that does not wait')
+    entry.detach()
     unit.entries.push(entry)
   }
 
@@ -67,6 +82,7 @@ export class Backlog {
     const { unit, topic } = first
     const known = this.#units.get(unit)
     const attempts = (known?.attempts ?? 0) + 1
+    for (const entry of entries) entry.detach()
     this.#units.set(unit, {
       unit,
       topic,
@@ -134,4 +150,15 @@ export function isStuck(
   if (unit.aloneSince !== null) return state.memoryFull || state.now - unit.aloneSince >= state.parkAfterMs
   const isNewest = unit.failedAt > state.lastAckAt && unit.code !== 'TRANSPORT_UNREACHABLE'
   return state.memoryFull && isNewest && state.now - unit.failingSince >= state.parkAfterMs
+}
+
+/**
+ * Whether a unit whose transport "cannot be reached" may be the only one: memory is full of what fails, so that nothing
+ * else is left that could be acked. Then only the transport itself can tell. Pure.
+ */
+export function couldBeAlone(
+  unit: Pick<FailingUnit, 'attempts' | 'failingSince'>,
+  state: { readonly now: number; readonly parkAfterMs: number; readonly memoryFull: boolean },
+): boolean {
+  return unit.attempts >= 2 && state.memoryFull && state.now - unit.failingSince >= state.parkAfterMs
 }

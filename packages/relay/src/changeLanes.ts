@@ -9,7 +9,7 @@ const mostLanes = 64
 export interface LanesChanged {
   readonly before: number
   readonly lanes: number
-  /** True when the lanes stood alike, so that nothing is published twice. */
+  /** True when the lanes stood alike: then only what running relays have not written down yet is published twice. */
   readonly exact: boolean
 }
 
@@ -67,9 +67,10 @@ export async function readLanes(tx: Tx, options: { readonly schema?: string } = 
 
 /** Holds every lane until the transaction ends: nobody acquires one, or writes progress, meanwhile. */
 async function lockLanes(tx: Tx, tables: Tables): Promise<Progress[]> {
+  await tx.query(`LOCK TABLE ${tables.relayCursor} IN SHARE ROW EXCLUSIVE MODE`)
   const { rows } = await tx.query<{ last: string; upper: string | null; position: string | null }>(
     `SELECT last_snapshot::text AS last, upper_snapshot::text AS upper, page_position::text AS position
-    FROM ${tables.relayCursor} ORDER BY lane FOR UPDATE`,
+    FROM ${tables.relayCursor} ORDER BY lane`,
   )
   return rows.map(({ last, upper, position }) => ({
     last,

@@ -2,6 +2,7 @@ import { insertPublications, publicationsParameter, type Tables } from '@oncebox
 import { leaseLost, persist, renew } from './cursor.js'
 import type { Lease } from './lease.js'
 import type { Ledger } from './ledger.js'
+import type { Progress } from './progress.js'
 import type { Publications } from './publications.js'
 import type { Session } from './session.js'
 import type { RelaySettings } from './settings.js'
@@ -56,22 +57,27 @@ export class CursorKeeper {
     if (!publications.empty || ledger.hasMoved) await this.#writeAll()
   }
 
-  /** Publications first: what the cursor has passed is written down. */
+  /**
+   * Publications first, and the progress as it was before them: what the cursor has passed is written down. More may be
+   * settled while they are written.
+   */
   async #writeAll(): Promise<void> {
     const { session, tables, ledger, publications } = this.#parts
+    const progress = ledger.takeDirty() ? ledger.progress : null
     if (!publications.empty) {
       const batches = publicationsParameter(publications.take())
       await session.rows(insertPublications(tables), [batches], 'oncebox_publications')
     }
-    await this.#write(ledger.takeDirty())
+    await this.#write(progress)
   }
 
-  async #write(progress: boolean): Promise<void> {
-    const { session, tables, lease, ledger, settings, monotonicMs } = this.#parts
+  async #write(progress: Progress | null): Promise<void> {
+    const { session, tables, lease, settings, monotonicMs } = this.#parts
     const signOfLife = monotonicMs()
-    const held = progress
-      ? await persist(session, tables, lease, ledger.progress, settings.leaseMs)
-      : await renew(session, tables, lease, settings.leaseMs)
+    const held =
+      progress === null
+        ? await renew(session, tables, lease, settings.leaseMs)
+        : await persist(session, tables, lease, progress, settings.leaseMs)
     if (!held) throw leaseLost(lease)
     lease.renewed(signOfLife)
   }

@@ -20,6 +20,8 @@ export interface Entry extends OutgoingRecord {
   readonly assigned: boolean
   /** Finds its partition among those pinned for the topic; 0 where the transport has none. */
   assign(partitions: number): void
+  /** Lets go of the bytes that it was read among, because it may stay for long. */
+  detach(): void
   /** The ledger's own mark: where the message is on account; null before it was opened and after it was settled. */
   page: LedgerPage | null
 }
@@ -59,7 +61,11 @@ export const entryColumns = 'position, id, created_at, source, topic, type, cont
 
 /** What the object of an entry and its outcome take, about. */
 const objectBytes = 300
+/** What a record has more than its row, about: the names of headers, and id and time as text. */
+const framingBytes = 120
 const uuidBytes = 16
+/** From the start of a row's columns to its id. */
+const idOffset = 16
 const hexDigits = Uint8Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0))
 
 /** Where id and time are written as text, to be copied from at once. */
@@ -73,9 +79,9 @@ export class RowEntry implements Entry {
   partition: number | null = null
   assigned = false
   page: LedgerPage | null = null
-  readonly #row: Buffer
-  readonly #idAt: number
-  readonly #keyAt: number
+  #row: Buffer
+  #idAt: number
+  #keyAt: number
   readonly #template: Template
   #headers: OutgoingRecord['headers'] | undefined
 
@@ -88,7 +94,7 @@ export class RowEntry implements Entry {
     let next = sharedAt
     for (let column = 0; column < 4; column++) next = behind(row, next)
     this.#row = row
-    this.#idAt = at + 16
+    this.#idAt = at + idOffset
     this.#keyAt = next
     this.#template = templates.of(row, sharedAt, next)
   }
@@ -115,7 +121,7 @@ export class RowEntry implements Entry {
   }
 
   get size(): number {
-    return this.bytes
+    return this.bytes - objectBytes + framingBytes
   }
 
   get group(): string {
@@ -131,6 +137,15 @@ export class RowEntry implements Entry {
     const length = this.#row.readInt32BE(this.#keyAt)
     this.partition = length < 0 || partitions === 0 ? null : partitionOf(this.#row, partitions, from, from + length)
     this.assigned = true
+  }
+
+  detach(): void {
+    const start = this.#idAt - idOffset
+    const length = this.bytes - objectBytes
+    if (this.#row.length === length) return
+    this.#row = Buffer.from(this.#row.subarray(start, start + length))
+    this.#idAt -= start
+    this.#keyAt -= start
   }
 
   writeTo(sink: RecordSink): void {

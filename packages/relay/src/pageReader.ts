@@ -45,9 +45,9 @@ export class PageReader {
     return this.#count >= this.#limits.rows || this.entries.length < this.#count
   }
 
-  /** Bytes of a row on the wire, on average; undefined when none came. */
-  get rowBytes(): number | undefined {
-    return this.entries.length === 0 ? undefined : this.#bytes / this.entries.length
+  /** What a row is taken to be from now on. The estimate rises at once and falls slowly: too large a page is the danger. */
+  rowBytesAfter(before: number): number {
+    return this.entries.length === 0 ? before : Math.max(this.#bytes / this.entries.length, before / 2)
   }
 }
 

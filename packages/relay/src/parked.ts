@@ -88,7 +88,7 @@ export class ParkedTable {
       `oncebox_parked_${scope.kind}`,
       page.onRow,
     )
-    this.#rowBytes = page.rowBytes ?? this.#rowBytes
+    this.#rowBytes = page.rowBytesAfter(this.#rowBytes)
     return page
   }
 

@@ -29,11 +29,6 @@ export function planFresh(
   return plan
 }
 
-/** The plan when nothing fails and nothing is parked, as nearly always. */
-export function allToSend(fresh: Entry[]): Plan {
-  return { send: fresh, hold: [], park: [] }
-}
-
 /** How many entries from the front fit: up to `messages`, up to `bytes`, at least one. Pure. */
 export function fitting(entries: readonly { readonly bytes: number }[], messages: number, bytes: number): number {
   let sum = 0

@@ -41,7 +41,7 @@ export class PollingSource implements Source {
     if (page === null) await session.wireRows(this.#window, [last, rows], 'oncebox_window', reader.onRow)
     else await session.wireRows(this.#page, [last, rows, page.upper, page.position], 'oncebox_page', reader.onRow)
     const read = windowResult(reader)
-    this.#rowBytes = reader.rowBytes ?? this.#rowBytes
+    this.#rowBytes = reader.rowBytesAfter(this.#rowBytes)
     this.#progress = progressAfter(this.#progress, read)
     const upper = page?.upper ?? read.snapshot
     return {

@@ -1,14 +1,13 @@
 import type { ErrorCode } from '@oncebox/core'
 import type { Publisher } from '@oncebox/transport'
-import { Backlog, isStuck } from './backlog.js'
+import { Backlog, couldBeAlone, isStuck } from './backlog.js'
 import { backoffMs, publishBackoff } from './backoff.js'
 import { deliver } from './delivery.js'
 import type { Entry } from './entry.js'
 import type { Lease } from './lease.js'
 import type { Ledger } from './ledger.js'
-import { isTopicWide } from './parkedGroups.js'
 import type { Partitions } from './partitions.js'
-import { allToSend, fitting, planFresh, sortOutcomes } from './plan.js'
+import { fitting, planFresh, type Refusal, sortOutcomes } from './plan.js'
 import type { Publications } from './publications.js'
 import type { ReadAhead } from './readAhead.js'
 import type { RelaySettings } from './settings.js'
@@ -51,62 +50,76 @@ export class PublishLoop {
   async run(signal: AbortSignal): Promise<void> {
     const wake = () => this.#wakeup.notify()
     signal.addEventListener('abort', wake, { once: true })
+    let everythingDue = false
     while (!signal.aborted) {
       await this.#parkStuck()
       const released = await this.#releaseDue()
       if (signal.aborted) return
-      const sent = await this.#publishNext()
+      const next = await this.#publishNext(everythingDue)
+      everythingDue = false
       const { clock, random } = this.#parts.settings
+      // What was read and only had to wait behind others says nothing about what comes after it.
+      if (next === 'held') continue
       if (this.#callsWithoutAck > 0) {
-        // The transport is away as a whole: everything waits, and is tried together.
+        // The transport is away as a whole, as far as one can see: everything waits, and is tried together.
+        everythingDue = true
         await clock.sleep(backoffMs(publishBackoff, this.#callsWithoutAck, random), signal)
-      } else if (!sent && !released) {
-        const next = Math.min(this.#backlog.nextRetryAt(), this.#parts.sideTrack.groups.nextRetryAt())
-        await this.#wakeup.wait(Math.max(1, next - clock.now()))
+      } else if (next === 'nothing' && !released) {
+        const retryAt = Math.min(this.#backlog.nextRetryAt(), this.#parts.sideTrack.groups.nextRetryAt())
+        await this.#wakeup.wait(Math.max(1, retryAt - clock.now()))
       }
     }
     signal.removeEventListener('abort', wake)
   }
 
-  /** True when something was done. */
-  async #publishNext(): Promise<boolean> {
+  /** One call, or none. `held`: of what was read, everything has to wait, behind others or aside. */
+  async #publishNext(everythingDue: boolean): Promise<'published' | 'held' | 'nothing'> {
     const { reader, sideTrack, settings } = this.#parts
-    const again = this.#takeAgain()
-    const room = settings.batchMessages - again.send.length - again.replanned.length
-    const taken = [...again.replanned, ...reader.take(room, settings.batchBytes)]
-    const clear = this.#backlog.size === 0 && sideTrack.groups.size === 0
-    if (!clear) for (const entry of taken) reader.assign(entry)
-    const fresh = clear
-      ? allToSend(taken)
-      : planFresh(taken, {
-          waitsIn: (entry) => this.#backlog.waitsIn(entry),
-          isParked: (entry) => sideTrack.groups.covers(entry),
-        })
+    const again = this.#takeAgain(everythingDue)
+    const room = Math.max(1, settings.batchMessages - again.send.length - again.resolved.length)
+    const taken = reader.take(room, settings.batchBytes)
+    if (this.#backlog.size === 0 && sideTrack.groups.size === 0) {
+      if (taken.length > 0) await this.#publish(taken, [])
+      return taken.length > 0 ? 'published' : 'nothing'
+    }
+    for (const entry of taken) reader.assign(entry)
+    const isParked = (entry: Entry) => sideTrack.groups.covers(entry)
+    const resolved = planFresh(again.resolved, { waitsIn: (entry) => this.#backlog.ownUnitOf(entry), isParked })
+    for (const { entry, unit } of resolved.hold) this.#backlog.hold(entry, unit)
+    const fresh = planFresh(taken, { waitsIn: (entry) => this.#backlog.waitsIn(entry), isParked })
     for (const { entry, unit } of fresh.hold) this.#backlog.hold(entry, unit)
-    await this.#joinParked(fresh.park)
-    const call = again.send.length === 0 ? fresh.send : [...again.send, ...fresh.send]
+    await this.#joinParked([...resolved.park, ...fresh.park])
+    const call = [...again.send, ...resolved.send, ...fresh.send]
     if (call.length > 0) await this.#publish(call, again.units)
     else for (const unit of again.units) this.#backlog.recovered(unit, settings.clock.now())
-    return call.length + fresh.hold.length + fresh.park.length > 0
+    if (taken.length > 0 && fresh.send.length === 0) return 'held'
+    return again.units.length > 0 || taken.length > 0 ? 'published' : 'nothing'
   }
 
-  /** What is due for another try; what waited for its topic to be known is planned like fresh messages. */
-  #takeAgain(): { readonly send: Entry[]; readonly replanned: Entry[]; readonly units: readonly string[] } {
-    const taken = { send: [] as Entry[], replanned: [] as Entry[], units: [] as string[] }
+  /**
+   * What is due for another try, at most half a call, so that what gets through is never shut out. `resolved`: what waited
+   * for its topic to be known, which it is now.
+   */
+  #takeAgain(everythingDue: boolean): {
+    readonly send: Entry[]
+    readonly resolved: Entry[]
+    readonly units: readonly string[]
+  } {
+    const taken = { send: [] as Entry[], resolved: [] as Entry[], units: [] as string[] }
     if (this.#backlog.size === 0) return taken
-    const { settings, sideTrack } = this.#parts
-    const now = this.#callsWithoutAck > 0 ? Number.POSITIVE_INFINITY : settings.clock.now()
+    const { settings } = this.#parts
+    const now = everythingDue ? Number.POSITIVE_INFINITY : settings.clock.now()
+    const mostMessages = Math.ceil(settings.batchMessages / 2)
+    const mostBytes = Math.ceil(settings.batchBytes / 2)
     let messages = 0
     let bytes = 0
     for (const unit of this.#backlog.due(now)) {
-      if (messages >= settings.batchMessages || bytes >= settings.batchBytes) break
-      if (unit.entries[0] !== undefined && sideTrack.groups.covers(unit.entries[0])) continue
-      const room = Math.max(1, settings.batchBytes - bytes)
+      if (messages >= mostMessages || bytes >= mostBytes) break
       taken.units.push(unit.unit)
-      for (const entry of this.#backlog.take(unit, fitting(unit.entries, settings.batchMessages - messages, room))) {
+      for (const entry of this.#backlog.take(unit, fitting(unit.entries, mostMessages - messages, mostBytes - bytes))) {
         this.#parts.reader.assign(entry)
         if (entry.unit === unit.unit) taken.send.push(entry)
-        else taken.replanned.push(entry)
+        else taken.resolved.push(entry)
         messages++
         bytes += entry.bytes
       }
@@ -134,22 +147,29 @@ export class PublishLoop {
       })
     }
     this.#reportFailures(sorted.again)
-    for (const refusal of sorted.refused) await this.#park(refusal.entries, refusal.code)
+    await this.#park(sorted.refused)
     const failing = new Set(sorted.again.map((failure) => failure.entries[0]?.unit))
     for (const unit of triedAgain) if (!failing.has(unit)) this.#backlog.recovered(unit, now)
     this.#parts.onSettled()
   }
 
-  /** Moves refused messages aside, and with them everything of their keys that waits in memory. */
-  async #park(entries: readonly Entry[], code: ErrorCode): Promise<void> {
-    const first = entries[0] as Entry
+  /**
+   * Moves refused messages aside, and with them everything of their keys or topics that waits in memory. All that were
+   * refused go first: they came before what waits.
+   */
+  async #park(refusals: readonly Refusal[]): Promise<void> {
     const { sideTrack } = this.#parts
-    const scope = sideTrack.open(first, code)
-    await this.#moveAside(entries, code)
-    if (scope.kind === 'keyless') return
-    if (!isTopicWide(code)) return this.#moveAside(this.#backlog.extract(first.topic, first.group), code)
-    const behind = this.#backlog.units().filter(({ topic }) => topic === first.topic)
-    for (const { unit } of behind) await this.#moveAside(this.#backlog.remove(unit), code)
+    const scopes = refusals.map(({ entries, code }) => sideTrack.open(entries[0] as Entry, code))
+    for (const { entries, code } of refusals) await this.#moveAside(entries, code)
+    for (const [index, { entries, code }] of refusals.entries()) {
+      const { topic, group } = entries[0] as Entry
+      if (scopes[index]?.kind === 'topic') await this.#moveTopicAside(topic, code)
+      else if (scopes[index]?.kind === 'key') await this.#moveAside(this.#backlog.extract(topic, group), code)
+    }
+  }
+
+  async #moveTopicAside(topic: string, code: ErrorCode): Promise<void> {
+    for (const unit of this.#backlog.unitsOf(topic)) await this.#moveAside(this.#backlog.remove(unit), code)
   }
 
   async #joinParked(entries: readonly Entry[]): Promise<void> {
@@ -181,13 +201,24 @@ export class PublishLoop {
       memoryFull: reader.full && reader.waiting === 0,
     }
     for (const unit of this.#backlog.units()) {
-      if (!isStuck(unit, state)) continue
       const [first] = unit.entries
       if (first === undefined) continue
-      this.#parts.sideTrack.openUnit(first, unit.code)
-      await this.#moveAside(this.#backlog.remove(unit.unit), unit.code)
+      if (!isStuck(unit, state) && !(couldBeAlone(unit, state) && (await this.#isReachable(first)))) continue
+      const scope = this.#parts.sideTrack.openUnit(first, unit.code)
+      if (scope.kind === 'topic') await this.#moveTopicAside(first.topic, unit.code)
+      else await this.#moveAside(this.#backlog.remove(unit.unit), unit.code)
       this.#parts.onSettled()
     }
+    // What is left to publish has not failed yet.
+    if (this.#backlog.size === 0) this.#callsWithoutAck = 0
+  }
+
+  /** Whether the transport answers at all, when nothing else is there to be acked. */
+  async #isReachable({ topic }: Entry): Promise<boolean> {
+    return this.#parts.publisher.partitions(topic).then(
+      () => true,
+      () => false,
+    )
   }
 
   async #releaseDue(): Promise<boolean> {

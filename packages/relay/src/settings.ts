@@ -30,7 +30,10 @@ export interface RelayOptions {
   readonly reclaimEveryMs?: number
   /** Partitions of topics that the relay creates; without it, it creates none. */
   readonly createTopics?: number
-  /** How long a key may keep failing, while others are acked, before it is moved aside, in milliseconds. Default 30,000. */
+  /**
+   * How long a partition (a key, where there are none) may keep failing, while others are acked, before it is moved aside, in
+   * milliseconds. Default 30,000.
+   */
   readonly parkAfterMs?: number
   /** Pause before a missing topic is looked for again, in milliseconds. Default 5,000. */
   readonly topicRetryMs?: number

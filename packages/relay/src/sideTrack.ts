@@ -49,12 +49,12 @@ export class SideTrack {
   }
 
   /** Puts everything on the side track that fails together with a message. */
-  openUnit(entry: Entry, code: ErrorCode): void {
+  openUnit(entry: Entry, code: ErrorCode): ParkedScope {
     const { topic, partition, assigned } = entry
     const scope: ParkedScope = assigned
       ? scopeOf({ topic, key: keyOf(entry), partition }, code)
       : { kind: 'topic', topic }
-    this.#open(scope, code)
+    return this.#open(scope, code)
   }
 
   #open(scope: ParkedScope, code: ErrorCode): ParkedScope {
@@ -94,11 +94,14 @@ export class SideTrack {
     if (sorted.acked.length > 0) {
       const positions = await table.remove(sorted.acked)
       if (positions === null) throw leaseLost(lease)
-      const acked = positions.map((position) => ({ topic: scope.topic, position }))
-      publications.add(
-        acked,
-        outcomes.filter(({ status }) => status === 'acked'),
-      )
+      const acked = outcomes.filter(({ status }) => status === 'acked')
+      // Fewer when somebody took rows away meanwhile: then nobody knows which outcome is whose.
+      if (positions.length === acked.length) {
+        publications.add(
+          positions.map((position) => ({ topic: scope.topic, position })),
+          acked,
+        )
+      }
       settings.onEvent({ event: 'released', lane: settings.lane, topic: scope.topic, count: sorted.acked.length })
     }
     const failure = sorted.again[0]

@@ -106,4 +106,80 @@ describe('a partition that does not answer', () => {
     await until(() => new Set(at.values('t')).size === 2 * keys, { what: 'everything', deadlineMs: 60_000 })
     for (const each of numbersByKey(at).values()) expect(each).toEqual([1, 2])
   })
+
+  const emit = (at: Bench, text: string, where: string) =>
+    at.query(
+      `insert into oncebox.outbox (id, source, topic, key, type, payload)
+      select gen_random_uuid(), 's', 't', key, 'x', convert_to(key || ' ' || number, 'UTF8')
+      from unnest($1::text[]) as key, generate_series(1, ${where}) as number order by number, key`,
+      [text.split(' ')],
+    )
+  const all = Array.from({ length: keys }, (_, key) => `k${key + 1}`)
+  const deadKeys = all.filter((key) => !isAlive(key)).slice(0, 10)
+  const livingKeys = all.filter(isAlive).slice(0, 10)
+
+  test('does not fill the calls, however much of it waits', async () => {
+    await using at = await bench()
+    const publisher = withDeadPartition(at)
+    await emit(at, livingKeys.join(' '), '1')
+    await emit(at, deadKeys.join(' '), '10')
+    await at.relay({ publisher, batchMessages: 10 }).start()
+    await until(() => publisher.asked() > 3, { what: 'the partition to fail', deadlineMs: 20_000 })
+    await emit(at, livingKeys.join(' '), '20')
+    await until(() => alive(at).length === 210, { what: 'the other partitions', deadlineMs: 20_000 })
+    expect(await at.query('select from oncebox.parked')).toEqual([])
+    publisher.mend()
+    await until(() => new Set(at.values('t')).size === 300, { what: 'everything', deadlineMs: 20_000 })
+  })
+
+  test('G1: is moved aside when memory is full of it before anything else was read', async () => {
+    await using at = await bench()
+    const publisher = withDeadPartition(at)
+    await emit(at, deadKeys.join(' '), '50')
+    await emit(at, livingKeys.join(' '), '1')
+    await at.relay({ publisher, batchMessages: 20, batchBytes: 20_000, parkAfterMs: 100 }).start()
+    await until(() => alive(at).length === 10, { what: 'what was written behind it', deadlineMs: 30_000 })
+    publisher.mend()
+    await until(() => new Set(at.values('t')).size === 510, { what: 'everything', deadlineMs: 60_000 })
+    for (const [key, numbers] of numbersByKey(at)) {
+      expect(numbers).toEqual(Array.from({ length: isAlive(key) ? 1 : 50 }, (_, index) => index + 1))
+    }
+  })
+
+  test('comes back by itself when there is no other traffic', async () => {
+    await using at = await bench()
+    const publisher = withDeadPartition(at)
+    await at.relay({ publisher, parkAfterMs: 1_000, batchMessages: 10 }).start()
+    await emit(at, deadKeys.join(' '), '3')
+    await until(() => publisher.asked() > 1, { what: 'the partition to fail', deadlineMs: 20_000 })
+    await emit(at, livingKeys.slice(0, 1).join(' '), '1')
+    await until(async () => (await at.query('select from oncebox.parked')).length === 30, {
+      what: 'all of it to be moved aside',
+      deadlineMs: 30_000,
+    })
+    publisher.mend()
+    await until(() => new Set(at.values('t')).size === 31, { what: 'everything', deadlineMs: 30_000 })
+  })
+})
+
+describe('a topic that cannot be looked up', () => {
+  test('G4: holds its messages together, and they leave in order when it can, more than one call of them', async () => {
+    await using at = await bench()
+    const relay = at.relay({ batchMessages: 10, batchBytes: 10_000 })
+    await relay.start()
+    at.transport.disconnect()
+    await at.fill('late', 100, 400)
+    await until(() => at.events.filter(({ event }) => event === 'publish_failed').length >= 3, {
+      what: 'failures',
+      deadlineMs: 20_000,
+    })
+    at.transport.reconnect()
+    await until(() => new Set(at.values('late')).size === 100, { what: 'everything', deadlineMs: 30_000 })
+    const byKey = Map.groupBy(at.transport.records('late'), (record) => `${Buffer.from(record.key ?? [])}`)
+    for (const records of byKey.values()) {
+      const numbers = [...new Set(records.map((record) => Number(Buffer.from(record.value ?? []).toString())))]
+      expect(numbers).toEqual([...numbers].sort((a, b) => a - b))
+    }
+    await relay.stop()
+  })
 })

@@ -110,6 +110,29 @@ describe.each(postgresVersions)('rows on the wire of Postgres %i', (version) => 
     }
   })
 
+  test('of which the headers are no object have none of their own, and none stops the others', async () => {
+    await using at = await bench({ version })
+    for (const json of ['null', '5', '"text"', '{"own": "x"}']) {
+      await at.query(
+        `insert into oncebox.outbox (id, source, topic, key, type, headers) values (gen_random_uuid(), 's', 't', 'k', 'x', $1)`,
+        [json],
+      )
+    }
+    const entries = (await entriesOf(at, { pageRows: 100, pageBytes: 1 << 20 })).flat()
+    expect(entries.map((entry) => written(entry).headers.slice(5))).toEqual([[], [], [], [['own', 'x']]])
+  })
+
+  test('are the same once they have let go of the bytes that they were read among', async () => {
+    await using at = await bench({ version })
+    await at.fill('t', 50)
+    const entries = (await entriesOf(at, { pageRows: 100, pageBytes: 1 << 20 })).flat()
+    const before = entries.map(written)
+    const readAmong = entries[0]?.value?.buffer
+    for (const entry of entries) for (let twice = 0; twice < 2; twice++) entry.detach()
+    expect(entries.map(written)).toEqual(before)
+    for (const entry of entries) expect(entry.value?.buffer).not.toBe(readAmong)
+  })
+
   test('of many types keep their own type, source and topic', async () => {
     await using at = await bench({ version })
     await at.query(

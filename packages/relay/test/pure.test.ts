@@ -26,6 +26,7 @@ function entry(position: number, topic: string, key: string | null, bytes = 1): 
     bytes,
     assigned: true,
     assign: () => undefined,
+    detach: () => undefined,
     page: null,
   }
 }
