@@ -105,9 +105,9 @@ test('a profile adds up what each function spent itself, without waiting, and na
   const frame = (functionName: string, url = '', lineNumber = -1) => ({ functionName, url, lineNumber })
   const nodes = [
     { id: 1, callFrame: frame('(idle)') },
-    { id: 2, callFrame: frame('encode', 'file:///work/packages/kafka/dist/recordBatch.js', 9) },
-    { id: 3, callFrame: frame('parse', 'file:///work/node_modules/.pnpm/pg@8/node_modules/pg/lib/parser.js', 0) },
-    { id: 4, callFrame: frame('encode', 'file:///work/packages/kafka/dist/recordBatch.js', 9) },
+    { id: 2, callFrame: frame('encode', 'file:///app/packages/kafka/dist/recordBatch.js', 9) },
+    { id: 3, callFrame: frame('parse', 'file:///app/node_modules/.pnpm/pg@8/node_modules/pg/lib/parser.js', 0) },
+    { id: 4, callFrame: frame('encode', 'file:///app/packages/kafka/dist/recordBatch.js', 9) },
     { id: 5, callFrame: frame('(garbage collector)') },
   ]
   const times = selfTimes({ nodes, samples: [1, 2, 3, 4, 5], timeDeltas: [900, 40, 30, 20, 10] })
