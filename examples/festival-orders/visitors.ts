@@ -46,6 +46,7 @@ async function ask(shops: readonly NodeProcess[], click: Click): Promise<Answer>
     } catch (error) {
       // What fetch says of a connection that is refused or lost.
       if (!(error instanceof TypeError)) throw error
+      // The shop is being replaced: a visitor asks again after a moment.
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
   }
