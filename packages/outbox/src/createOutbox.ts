@@ -15,7 +15,7 @@ import { encodeMessage } from './encodeMessage.js'
 import type { ContractMessage, EmitOptions, OutboxEntry, OutgoingMessage } from './outgoingMessage.js'
 import { textProblem } from './refusal.js'
 import { statements } from './statements.js'
-import { loadTraceApi, traceContext } from './traceContext.js'
+import { traceContext } from './traceContext.js'
 
 export interface OutboxOptions<C extends MessageContracts> {
   /** CloudEvents source: the name of this service. */
@@ -39,7 +39,8 @@ export interface Outbox<C extends MessageContracts> {
    * published if and only if that transaction commits. What is stored is the schema's output; the key is the
    * contract's, unless `options` has one.
    *
-   * What cannot be sent is refused before anything is written, and leaves `tx` as it was.
+   * What cannot be sent is refused before anything is written, and leaves `tx` as it was. The statement is handed to `tx`
+   * before the call returns, so that what is sent behind it without waiting comes behind it.
    *
    * @throws OnceboxError `UNKNOWN_MESSAGE_TYPE`, `SCHEMA_MISMATCH`, `PAYLOAD_NOT_ENCODABLE`, `PAYLOAD_TOO_LARGE`,
    *   `INVALID_MESSAGE`; `INVALID_SETTING` when `tx` is none; `TRANSACTION_ENDED`; and the driver's errors.
@@ -72,7 +73,6 @@ export function createOutbox<const C extends MessageContracts = Record<never, ne
   }
   const sql = statements(options.schema ?? 'oncebox')
   const contracts: MessageContracts = options.messages ?? {}
-  void loadTraceApi()
 
   const encode = (message: OutgoingMessage, trace: Readonly<Record<string, string>> | null): OutboxEntry =>
     encodeMessage(message, { ids, now: clock.now(), maxPayloadBytes, trace })
@@ -88,8 +88,7 @@ export function createOutbox<const C extends MessageContracts = Record<never, ne
       typeof typeOrMessage === 'string'
         ? applyContract(contracts, { ...emitOptions, type: typeOrMessage, data })
         : typeOrMessage
-    const tracing = traceContext()
-    const entry = encode(message, tracing instanceof Promise ? await tracing : tracing)
+    const entry = encode(message, traceContext())
     const { id, topic, key, type, contentType, headers, payload, dueAt } = entry
     const values = [id, source, topic, key, type, contentType, headers, payload]
     if (dueAt === null) await tx.query(sql.emit, values)
@@ -103,8 +102,7 @@ export function createOutbox<const C extends MessageContracts = Record<never, ne
     const complete = messages.map((message) =>
       isContractMessage(message) ? applyContract(contracts, message) : message,
     )
-    const tracing = traceContext()
-    const trace = tracing instanceof Promise ? await tracing : tracing
+    const trace = traceContext()
     const entries = complete.map((message) => encode(message, trace))
     const scheduled = entries.some((entry) => entry.dueAt !== null)
     await tx.query(scheduled ? sql.emitManyScheduled : sql.emitMany, batchParameters(entries, source))

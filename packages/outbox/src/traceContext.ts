@@ -1,43 +1,35 @@
-/** The part of `@opentelemetry/api` that is used; the package itself is an optional peer. */
-interface TraceApi {
-  readonly context: { active(): unknown }
-  readonly propagation: { inject(context: unknown, carrier: Record<string, string>): void }
+type Carrier = Record<string, string>
+
+/** What an SDK registered, in the shapes that `@opentelemetry/api` gives them (ContextManager, TextMapPropagator). */
+interface Registered {
+  readonly context?: { active(): unknown }
+  readonly propagation?: { inject(context: unknown, carrier: Carrier, setter: TextMapSetter): void }
 }
 
-const notInstalled = new Set(['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'])
-
-type Loaded = { readonly api: TraceApi | null } | { readonly failure: unknown }
-
-let loading: Promise<Loaded> | undefined
-let loaded: Loaded | undefined
-
-/** Looks for `@opentelemetry/api`, once in the life of the process. */
-export function loadTraceApi(): Promise<Loaded> {
-  loading ??= import('@opentelemetry/api')
-    .then(
-      (api): Loaded => ({ api: api as unknown as TraceApi }),
-      (error): Loaded => (notInstalled.has(error?.code) ? { api: null } : { failure: error }),
-    )
-    .then((result) => {
-      loaded = result
-      return result
-    })
-  return loading
+interface TextMapSetter {
+  set(carrier: Carrier, name: string, value: string): void
 }
 
 /**
- * `traceparent` and `tracestate` of the active context, null when there are none or nobody traces. A promise only as
- * long as the API is being looked for.
+ * Where every copy of `@opentelemetry/api` 1.x in a process keeps what was registered, so that copies find each other.
+ * Read here because it answers at once: an import would make the first `emit` of a process wait, and a COMMIT that was
+ * sent right behind it overtake it.
  */
-export function traceContext(): Readonly<Record<string, string>> | null | Promise<Record<string, string> | null> {
-  return loaded === undefined ? loadTraceApi().then(inject) : inject(loaded)
+const registry = Symbol.for('opentelemetry.js.api.1')
+
+const setter: TextMapSetter = {
+  set(carrier, name, value) {
+    carrier[name] = value
+  },
 }
 
-function inject(result: Loaded): Record<string, string> | null {
-  if ('failure' in result) throw result.failure
-  if (result.api === null) return null
-  const carrier: Record<string, string> = {}
-  result.api.propagation.inject(result.api.context.active(), carrier)
+/** `traceparent` and `tracestate` of the active context, null when there are none or nobody traces. */
+export function traceContext(): Readonly<Record<string, string>> | null {
+  const registered = (globalThis as { [registry]?: Registered })[registry]
+  const context = registered?.context
+  if (context === undefined || registered?.propagation === undefined) return null
+  const carrier: Carrier = {}
+  registered.propagation.inject(context.active(), carrier, setter)
   const { traceparent, tracestate } = carrier
   if (traceparent === undefined) return null
   // Other propagators' headers, baggage among them, may hold what nobody meant to store.
