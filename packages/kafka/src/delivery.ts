@@ -41,6 +41,7 @@ const noAnswer = { code: 'TRANSPORT_UNREACHABLE', reason: 'no broker answered in
 const usedUp = { code: 'TRANSPORT_FAILED', reason: 'the producer id cannot go on' } as const
 const missing = { code: 'TOPIC_MISSING', reason: 'UNKNOWN_TOPIC_OR_PARTITION' } as const
 const noPartition = { code: 'TRANSPORT_FAILED', reason: 'the topic does not have that partition' } as const
+const unwritable = 'a record could not be written into a batch'
 const unauthorized = { code: 'NOT_AUTHORIZED', reason: 'TOPIC_AUTHORIZATION_FAILED' } as const
 
 /** A queue on its way, with what its partition's broker last did. */
@@ -67,6 +68,9 @@ export class Delivery {
   readonly #runs: readonly Run[]
   readonly #busyBrokers = new Set<number>()
   #looking = false
+  /** Requests and looks that have not ended. */
+  #underWay = 0
+  #broken: { readonly error: unknown } | null = null
   #wake: () => void = () => {}
 
   constructor(queues: readonly PartitionQueue[], options: DeliveryOptions) {
@@ -75,12 +79,17 @@ export class Delivery {
     this.#runs = queues.map((queue) => ({ queue, busy: false, answeredAt: now, notBefore: 0, pauseMs: firstPauseMs }))
   }
 
-  /** Resolves when every record has an outcome. */
+  /** Resolves when every record has an outcome. Rejects, once nothing is under way, with what no part of it expected. */
   async run(): Promise<void> {
     for (;;) {
       const woken = new Promise<void>((resolve) => {
         this.#wake = resolve
       })
+      if (this.#broken !== null) {
+        if (this.#underWay === 0) throw this.#broken.error
+        await woken
+        continue
+      }
       const now = this.#options.clock.now()
       const idle = this.#runs.filter((run) => !run.queue.done && !run.busy)
       for (const run of idle) this.#giveUpInTime(run, now)
@@ -114,8 +123,19 @@ export class Delivery {
         else if (!this.#busyBrokers.has(leader)) byBroker.set(leader, [...(byBroker.get(leader) ?? []), run])
       }
     }
-    if (unknown.length > 0 && !this.#looking) void this.#look(unknown)
-    for (const [nodeId, runs] of byBroker) void this.#request(nodeId, runs)
+    if (unknown.length > 0 && !this.#looking) this.#begin(this.#look(unknown))
+    for (const [nodeId, runs] of byBroker) this.#begin(this.#request(nodeId, runs))
+  }
+
+  #begin(work: Promise<void>): void {
+    this.#underWay++
+    const broken = (error: unknown) => {
+      this.#broken ??= { error }
+    }
+    void work.catch(broken).finally(() => {
+      this.#underWay--
+      this.#wake()
+    })
   }
 
   async #look(runs: readonly Run[]): Promise<void> {
@@ -128,7 +148,6 @@ export class Delivery {
       for (const run of runs) this.#tryLater(run)
     }
     this.#looking = false
-    this.#wake()
   }
 
   async #request(nodeId: number, runs: readonly Run[]): Promise<void> {
@@ -139,14 +158,14 @@ export class Delivery {
     let timeoutMs = attemptTimeoutMs
     for (const run of runs) {
       if (bytes >= maxRequestBytes) break
-      const batch = run.queue.batch(now)
+      const batch = this.#nextBatch(run, now)
       if (batch === null) continue
       taken.push({ run, batch })
       run.busy = true
       bytes += batch.bytes.length
       timeoutMs = Math.min(timeoutMs, Math.max(1, patienceMs(run.queue) - (now - run.answeredAt)))
     }
-    if (taken.length === 0) return this.#wake()
+    if (taken.length === 0) return
     this.#busyBrokers.add(nodeId)
     const batches = taken.map(({ batch }) => batch)
     const answer = await target.produce(nodeId, batches, timeoutMs)
@@ -162,7 +181,17 @@ export class Delivery {
         this.#tryLater(run)
       }
     }
-    this.#wake()
+  }
+
+  /** One record that cannot be written fails its partition's, not those of others. */
+  #nextBatch(run: Run, now: number): PartitionBatch | null {
+    try {
+      return run.queue.batch(now)
+    } catch (error) {
+      this.#options.logger.error({ reason: failureName(error) }, `kafka: ${unwritable}`)
+      if (!run.queue.fail({ code: 'TRANSPORT_FAILED', reason: unwritable })) this.producerUsable = false
+      return null
+    }
   }
 
   #settle(run: Run, { errorCode, baseOffset }: PartitionResult): void {

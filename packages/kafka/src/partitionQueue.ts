@@ -56,7 +56,10 @@ export class PartitionQueue {
     return this.#unresolved === null && this.#runs.length === 0
   }
 
-  /** The batch to send now: the unresolved one as it was, or the next one; null when the queue is done. */
+  /**
+   * The batch to send now: the unresolved one as it was, or the next one; null when the queue is done. What a record throws
+   * while it is written leaves the queue as it was.
+   */
   batch(nowMs: number): PartitionBatch | null {
     if (this.#unresolved !== null) return this.#unresolved
     const indexes = this.#take()
@@ -64,7 +67,12 @@ export class PartitionQueue {
     const { out, records, sequences, compression } = this.#parts
     const stamp = sequences.stamp(this.#name)
     out.reset()
-    writeRecordBatch(out, { records, indexes, timestampMs: nowMs, stamp, compression })
+    try {
+      writeRecordBatch(out, { records, indexes, timestampMs: nowMs, stamp, compression })
+    } catch (error) {
+      this.#runs.unshift(indexes)
+      throw error
+    }
     const bytes = out.buffer.subarray(0, out.position)
     const { topic, partition } = this
     this.#unresolved = { topic, partition, bytes, indexes, baseSequence: stamp.baseSequence }

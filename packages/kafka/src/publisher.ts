@@ -94,7 +94,17 @@ export class KafkaPublisher {
           this.#silentPartitions.has(`${topic}\0${partition}`) ? shortPatienceMs : deliveryTimeoutMs,
       },
     )
-    await delivery.run()
+    try {
+      await delivery.run()
+    } catch (error) {
+      // Nobody knows what was written: what has no outcome has failed, and is sent again by another producer.
+      delivery.producerUsable = false
+      const reason = failureName(error)
+      logger.error({ reason }, 'kafka: a delivery broke off')
+      records.forEach((_, index) => {
+        outcomes[index] ??= { status: 'failed', code: 'TRANSPORT_FAILED', reason }
+      })
+    }
     for (const { queue } of queues) this.#silentPartitions.delete(`${queue.topic}\0${queue.partition}`)
     for (const { topic, partition } of delivery.silent) this.#silentPartitions.add(`${topic}\0${partition}`)
     if (!delivery.producerUsable) this.#sequences = null

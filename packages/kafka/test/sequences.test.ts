@@ -298,4 +298,69 @@ describe('delivery to several brokers', () => {
     expect(outcomes.map((outcome) => outcome.status)).toEqual(['failed', 'acked', 'acked', 'acked'])
     expect(delivery.silent).toEqual([queues[0]])
   })
+
+  const targetOf = (produce: DeliveryTarget['produce']): DeliveryTarget => ({
+    known: () => ({ kind: 'known', topicId: 'id', leaders: [1, 2] }),
+    forget: () => {},
+    refresh: async () => {},
+    produce,
+  })
+  const acked: DeliveryTarget['produce'] = async (_, batches) =>
+    batches.map(({ topic, partition }) => ({ topic, partition, errorCode: 0, baseOffset: 0n }))
+
+  /** Two partitions, each led by a broker of its own, with two records each. */
+  function twoPartitions(produce: DeliveryTarget['produce'], records = recordsOf(['0', '1', '2', '3'], 4)) {
+    const outcomes = new Array<PublishOutcome>(records.length)
+    const sequences = new PartitionSequences(1n, 0)
+    const queues = [
+      [0, 1],
+      [2, 3],
+    ].map((indexes, partition) => {
+      const common = { topic: 't', maxBatchBytes: 1_000, compression: 'none', out: new RecordWriter(64) } as const
+      return new PartitionQueue({ ...common, partition, records, indexes, outcomes, sequences })
+    })
+    const common = { clock: simulatedClock(), logger: silentLogger, attemptTimeoutMs: 1_000 }
+    return { outcomes, delivery: new Delivery(queues, { target: targetOf(produce), patienceMs: () => 10, ...common }) }
+  }
+
+  it('fails the partition of a record that throws when it is written, and no other', async () => {
+    const records = recordsOf(['0', '1', '2', '3'], 4)
+    const broken: OutgoingRecord = {
+      ...(records[1] as OutgoingRecord),
+      writeTo() {
+        throw new Error('a fault of the record')
+      },
+    }
+    const { outcomes, delivery } = twoPartitions(acked, records.with(1, broken))
+    await delivery.run()
+    expect(outcomes.map((outcome) => outcome.status)).toEqual(['failed', 'failed', 'acked', 'acked'])
+    expect(delivery.producerUsable).toBe(true)
+  })
+
+  it('rejects where it breaks off, after what is under way has ended, and nothing is left to reject unheard', async () => {
+    const unheard: unknown[] = []
+    const listen = (error: unknown) => unheard.push(error)
+    process.on('unhandledRejection', listen)
+    try {
+      const underWay = Promise.withResolvers<void>()
+      const { outcomes, delivery } = twoPartitions(async (nodeId, batches, timeoutMs) => {
+        if (nodeId === 1) throw new Error('a fault of the target')
+        await underWay.promise
+        return acked(nodeId, batches, timeoutMs)
+      })
+      const ended = delivery.run().then(
+        () => 'resolved',
+        (error: Error) => error.message,
+      )
+      const pending = new Promise((resolve) => setImmediate(() => resolve('pending')))
+      expect(await Promise.race([ended, pending])).toBe('pending')
+      underWay.resolve()
+      expect(await ended).toBe('a fault of the target')
+      expect(outcomes.slice(2).map((outcome) => outcome.status)).toEqual(['acked', 'acked'])
+      await new Promise((resolve) => setImmediate(resolve))
+      expect(unheard).toEqual([])
+    } finally {
+      process.off('unhandledRejection', listen)
+    }
+  })
 })
