@@ -34,11 +34,9 @@ export type TextRow = readonly (string | null)[]
 /** Every value stays the text that the server sent: positions, xids and snapshots are no numbers. */
 const asText = { getTypeParser: () => (text: string) => text }
 
+/** None about how values are written: rows come in binary, and what comes as text (numbers, snapshots, JSON) has one form. */
 const settingsOfAll = `
   SELECT set_config('application_name', 'oncebox relay', false),
-    set_config('TimeZone', 'UTC', false),
-    set_config('DateStyle', 'ISO', false),
-    set_config('bytea_output', 'hex', false),
     set_config('default_transaction_isolation', 'read committed', false),
     set_config('default_transaction_read_only', 'off', false),
     set_config('idle_in_transaction_session_timeout', '10s', false),
