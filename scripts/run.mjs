@@ -9,6 +9,7 @@ const bin = (path) => join(root, path)
 const tools = {
   cli: bin('packages/cli/dist/bin.js'),
   bench: bin('packages/bench/dist/bin.js'),
+  proof: bin('packages/proof/dist/bin.js'),
   tsc: bin('node_modules/typescript/bin/tsc'),
   biome: bin('node_modules/@biomejs/biome/bin/biome'),
   vitest: bin('node_modules/vitest/vitest.mjs'),
@@ -22,6 +23,7 @@ const verbs = {
   oncebox: (toolchain, args) => runToEnd(toolchain, [...node, tools.cli, ...args]),
   demo: (toolchain, args) => runToEnd(toolchain, [...node, tools.cli, 'demo', ...args]),
   bench: (toolchain, args) => runToEnd(toolchain, [tools.bench, ...args]),
+  proof: (toolchain, args) => runToEnd(toolchain, [tools.proof, ...args]),
   lint: (toolchain, args) => runToEnd(toolchain, [tools.biome, 'check', ...(args.length > 0 ? args : ['.'])]),
   test,
 }

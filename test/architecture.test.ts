@@ -28,7 +28,7 @@ const rows = [
   ['ops'],
   ['testkit'],
   ['cli'],
-  ['bench'],
+  ['bench', 'proof'],
 ]
 const strangers = [['inbox', 'outbox']]
 

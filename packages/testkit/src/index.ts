@@ -1,4 +1,15 @@
 export { type Crew, type CrewOptions, startCrew } from './crew.js'
+export type {
+  CommittedEmit,
+  Effect,
+  FencedWrite,
+  GroupHistory,
+  History,
+  PublishedRecord,
+  ReportedCounts,
+} from './history/history.js'
+export { judgeHistory } from './history/judgeHistory.js'
+export { explainViolation, type Rule, type Violation } from './history/violation.js'
 export type { JavaToolResult } from './javaTool.js'
 export { type KafkaAvailability, kafkaAvailability } from './kafkaRuntime.js'
 export { type KafkaOptions, type KafkaServer, startKafka } from './kafkaServer.js'
