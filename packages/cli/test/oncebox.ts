@@ -1,9 +1,23 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { defaultRoles, type RoleKind } from '@oncebox/schema'
 import { until } from '@oncebox/testkit'
+import { urlAs } from '@oncebox/testkit/harness'
 import { onTestFinished } from 'vitest'
 
 const bin = fileURLToPath(new URL('../dist/bin.js', import.meta.url))
+/** Who is to run a verb; the others (`migrate`, `lanes`, `prune`, …) are the owner's. */
+const roleFor: Readonly<Record<string, RoleKind>> = {
+  relay: 'relay',
+  status: 'viewer',
+  show: 'viewer',
+  lag: 'viewer',
+  tail: 'operator',
+  dead: 'operator',
+  replay: 'operator',
+  verify: 'operator',
+  doctor: 'operator',
+}
 const settings = /^(DATABASE_URL|KAFKA_.*|ONCEBOX_.*|PG.*)$/
 
 export interface Ended {
@@ -34,7 +48,7 @@ export interface SpawnOptions {
 export function startOncebox(args: readonly string[], options: SpawnOptions = {}): Running {
   const inherited = Object.entries(process.env).filter(([name]) => !settings.test(name))
   const child = spawn(process.execPath, [bin, ...args], {
-    env: { ...Object.fromEntries(inherited), ...options.environment },
+    env: { ...Object.fromEntries(inherited), ...withRole(args[0] ?? '', options.environment ?? {}) },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let stdout = ''
@@ -63,6 +77,14 @@ export function startOncebox(args: readonly string[], options: SpawnOptions = {}
     event: (matches, deadlineMs = 20_000) =>
       until(() => events().find(matches), { what: `an event of oncebox ${args[0]}`, deadlineMs }),
   }
+}
+
+/** With `ONCEBOX_TEST_ROLES=1`, the same database for somebody who has the verb's role and no other right. */
+function withRole(verb: string, environment: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const { ONCEBOX_TEST_ROLES: asked, ...rest } = environment
+  const kind = roleFor[verb]
+  if (asked !== '1' || rest.DATABASE_URL === undefined || kind === undefined) return rest
+  return { ...rest, DATABASE_URL: urlAs(rest.DATABASE_URL, defaultRoles()[kind]) }
 }
 
 /** Runs the built bin to its end. */

@@ -1,7 +1,10 @@
-import { migrate } from '@oncebox/schema'
-import { type TestDatabase, testDatabase } from '@oncebox/testkit/harness'
+import { applyRoles, defaultRoles, migrate } from '@oncebox/schema'
+import { createRoleLogins, type TestDatabase, testDatabase } from '@oncebox/testkit/harness'
 
-/** A database of its own with the schema in it, and the environment that names it to the command. */
+/**
+ * A database of its own with the schema in it, and the environment that names it to the command, which then runs each verb with the
+ * rights of the role that is for it (`oncebox.ts`).
+ */
 export interface MigratedDatabase extends TestDatabase {
   readonly environment: Readonly<Record<string, string>>
 }
@@ -12,12 +15,17 @@ export async function migratedDatabase(): Promise<MigratedDatabase> {
       const client = await pool.connect()
       try {
         await migrate(client)
+        await applyRoles(client)
+        await createRoleLogins(pool, Object.values(defaultRoles()))
+        // pg-boss makes and migrates a schema of its own, and belongs to whoever runs it.
+        const { name } = (await client.query('select current_database() as name')).rows[0]
+        await client.query(`grant create on database ${name} to ${defaultRoles().relay}`)
       } finally {
         client.release()
       }
     },
   })
-  return { ...database, environment: { DATABASE_URL: database.url } }
+  return { ...database, environment: { DATABASE_URL: database.url, ONCEBOX_TEST_ROLES: '1' } }
 }
 
 export interface SqlMessage {

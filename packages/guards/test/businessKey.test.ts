@@ -4,6 +4,7 @@ import type { TestDatabase } from '@oncebox/testkit/harness'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, expectTypeOf, test } from 'vitest'
 import {
   all,
+  asConsumer,
   grounds,
   migratedDatabase,
   type OpenTransaction,
@@ -216,7 +217,7 @@ describe.each(grounds)('businessKey on Postgres $version with $library', ({ vers
     )
     expect(expiry).toEqual({ seconds: 90 * 86_400 })
 
-    const db = pgDatabase(database.pool)
+    const db = pgDatabase(asConsumer(database))
     const counts = await Promise.all([1, 2].map(() => deleteExpiredBusinessKeys({ db, batchRows: 10 })))
     expect(counts.reduce((sum, { deletedRows }) => sum + deletedRows, 0)).toBe(25)
     expect(
@@ -240,7 +241,7 @@ test('the type of a result is what has come back through JSON', () => {
 
 test('outside of a transaction, where the lock would end with its statement, nothing is done', async () => {
   await using database = await migratedDatabase()
-  const refusal = await refusalOf(businessKey(database.pool, key, () => expect.unreachable()))
+  const refusal = await refusalOf(businessKey(asConsumer(database), key, () => expect.unreachable()))
   expect(refusal).toMatchObject({
     code: 'INVALID_SETTING',
     message: expect.stringContaining('outside of a transaction'),
@@ -256,12 +257,14 @@ test('outside of a transaction, where the lock would end with its statement, not
 test('a schema of another, hostile name works', async () => {
   const schema = `we"ird'; -- $1`
   await using database = await migratedDatabase(18, schema)
-  await using open = sessions(database, 'pg')
+  await using open = sessions(database, 'pg', schema)
   const first = await open.begin()
   expect((await businessKey(first.tx, { ...key, schema }, () => 1)).outcome).toBe('applied')
   expect((await businessKey(first.tx, { ...key, schema }, () => 2)).result).toBe(1)
   await first.commit()
-  expect(await deleteExpiredBusinessKeys({ db: pgDatabase(database.pool), schema })).toEqual({ deletedRows: 0 })
+  expect(await deleteExpiredBusinessKeys({ db: pgDatabase(asConsumer(database, schema)), schema })).toEqual({
+    deletedRows: 0,
+  })
 })
 
 test.each([

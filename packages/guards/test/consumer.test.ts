@@ -9,7 +9,7 @@ import { memoryTransport } from '@oncebox/transport/memory'
 import { Kysely, PostgresDialect } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
-import { all, migratedDatabase, refusalOf } from './kit.js'
+import { all, asConsumer, migratedDatabase, refusalOf } from './kit.js'
 
 const messages = defineMessages({
   'payment.requested': { topic: 'payments', schema: z.object({ serial: z.string() }), key: ({ serial }) => serial },
@@ -52,7 +52,7 @@ test('in a consumer: messages of different ids pay once, and a batch with more k
   const serials = Array.from({ length: 150 }, (_, index) => `P-${index}`)
   const transport = await sent([...serials, ...serials])
   const consumer = createConsumer({
-    db: pgDatabase(database.pool),
+    db: pgDatabase(asConsumer(database)),
     subscriber: transport.subscriber(),
     group: 'payments',
     messages,
@@ -79,7 +79,7 @@ test('in a consumer: messages of different ids pay once, and a batch with more k
 test('a message that by itself asks for more keys than allowed is at fault, and a dead letter after its attempts', async () => {
   const transport = await sent(['greedy', 'modest'])
   const consumer = createConsumer({
-    db: pgDatabase(database.pool),
+    db: pgDatabase(asConsumer(database)),
     subscriber: transport.subscriber(),
     group: 'greedy',
     messages,
@@ -101,7 +101,7 @@ test('a message that by itself asks for more keys than allowed is at fault, and 
 
 test("with Kysely's own transaction beside the guard, in a handler that is delivered by hand", async () => {
   const kysely = new Kysely<{ 'shop.coupon': { id: string; state: string; uses: number } }>({
-    dialect: new PostgresDialect({ pool: database.pool }),
+    dialect: new PostgresDialect({ pool: asConsumer(database) }),
   })
   const consumer = createConsumer({
     db: kyselyDatabase(kysely),
@@ -133,7 +133,7 @@ test("with Kysely's own transaction beside the guard, in a handler that is deliv
 
 test('the unique index behind the guard is recognized outside of the transaction, which is rolled back whole', async () => {
   await database.pool.query('create unique index payment_serial on shop.payment (serial)')
-  const db = pgDatabase(database.pool)
+  const db = pgDatabase(asConsumer(database))
   const twice = db.transaction(async ({ tx }) => {
     for (const scope of ['one', 'other']) {
       await businessKey(tx, { scope, key: 'S' }, () =>

@@ -1,9 +1,9 @@
 import { isOnceboxError, type OnceboxError, type Tx } from '@oncebox/core'
 import { fromKysely } from '@oncebox/core/kysely'
 import { fromPg } from '@oncebox/core/pg'
-import { migrate } from '@oncebox/schema'
+import { applyRoles, defaultRoles, migrate } from '@oncebox/schema'
 import { type PostgresVersion, until } from '@oncebox/testkit'
-import { postgresVersions, type TestDatabase, testDatabase } from '@oncebox/testkit/harness'
+import { createRoleLogins, postgresVersions, type TestDatabase, testDatabase } from '@oncebox/testkit/harness'
 import { Kysely, PostgresDialect } from 'kysely'
 import pg from 'pg'
 
@@ -24,6 +24,10 @@ const businessTables = `
   create table shop.member (directory text, number int, name text, revision bigint, unique (directory, number));
 `
 
+/** What a service with guards has: connections with the rights of a consumer. The database's own pool is the test's eye. */
+export const asConsumer = (database: TestDatabase, schema?: string): pg.Pool =>
+  database.as(defaultRoles(schema).consumer)
+
 export async function migratedDatabase(version: PostgresVersion = 18, schema = 'oncebox'): Promise<TestDatabase> {
   return testDatabase({
     version,
@@ -32,6 +36,12 @@ export async function migratedDatabase(version: PostgresVersion = 18, schema = '
       try {
         await migrate(fromPg(client), { schema })
         await client.query(businessTables)
+        const role = defaultRoles(schema).consumer
+        await applyRoles(fromPg(client), { schema })
+        await createRoleLogins(pool, [role])
+        const name = pg.escapeIdentifier(role)
+        await client.query(`grant usage, create on schema shop to ${name}; grant all on all tables in schema shop to ${name};
+          grant all on all sequences in schema shop to ${name}`)
       } finally {
         client.release()
       }
@@ -61,8 +71,8 @@ export interface Sessions extends AsyncDisposable {
 }
 
 /** Opens transactions with one of the libraries; disposing ends those that are still open. */
-export function sessions(database: TestDatabase, library: Library): Sessions {
-  const pool = new pg.Pool({ connectionString: database.url, max: 60 })
+export function sessions(database: TestDatabase, library: Library, schema?: string): Sessions {
+  const pool = new pg.Pool({ connectionString: database.urlAs(defaultRoles(schema).consumer), max: 60 })
   pool.on('error', () => undefined)
   pool.on('connect', (client) => client.on('error', () => undefined))
   const kysely = new Kysely<object>({ dialect: new PostgresDialect({ pool }) })

@@ -2,6 +2,7 @@ import { classifyDatabaseError, type Database, isOnceboxError, type Tx } from '@
 import { kyselyDatabase } from '@oncebox/core/kysely'
 import { pgDatabase } from '@oncebox/core/pg'
 import { businessKey, expression, increment, transition, upsert, versioned } from '@oncebox/guards'
+import { defaultRoles } from '@oncebox/schema'
 import type { TestDatabase } from '@oncebox/testkit/harness'
 import { Kysely, PostgresDialect } from 'kysely'
 import pg from 'pg'
@@ -25,7 +26,11 @@ const killEvery = 150
  * again. Answers how many sessions were killed.
  */
 async function redeliver(database: TestDatabase, handle: (tx: Tx, delivery: Delivery) => Promise<unknown>) {
-  const pool = new pg.Pool({ connectionString: database.url, max: workers, application_name: 'redelivered' })
+  const pool = new pg.Pool({
+    connectionString: database.urlAs(defaultRoles().consumer),
+    max: workers,
+    application_name: 'redelivered',
+  })
   const kysely = new Kysely<object>({ dialect: new PostgresDialect({ pool }) })
   // Half of the workers through either library; pgDatabase keeps the process alive when a connection is lost.
   const databases: Database<never>[] = [pgDatabase(pool) as never, kyselyDatabase(kysely) as never]

@@ -2,14 +2,14 @@ import { type Clock, isUuidV7, localIds, type Tx, uuidV7Time } from '@oncebox/co
 import { fromPg } from '@oncebox/core/pg'
 import { segmentIds, uuidV7, withFallback } from '@oncebox/guards'
 import { createOutbox } from '@oncebox/outbox'
-import { migrate } from '@oncebox/schema'
+import { defaultRoles, migrate } from '@oncebox/schema'
 import { fastSettings, spawnNode, startPostgres, until } from '@oncebox/testkit'
 import { postgresVersions, testDatabase } from '@oncebox/testkit/harness'
 import fc from 'fast-check'
 import pg from 'pg'
 import { describe, expect, test } from 'vitest'
 import { segmentId } from '../dist/segmentLayout.js'
-import { all, migratedDatabase, refusalOf, stateOf } from './kit.js'
+import { all, asConsumer, migratedDatabase, refusalOf, stateOf } from './kit.js'
 
 const inLayout = {
   ms: fc.integer({ min: 0, max: 2 ** 48 - 1 }),
@@ -178,7 +178,9 @@ describe.each(postgresVersions)('the id service on Postgres %i', (version) => {
   test("four processes at once: no id twice, and each process's own rise", async () => {
     await using database = await migratedDatabase(version)
     const script = new URL('segmentIdsProcess.mjs', import.meta.url).pathname
-    const workers = Array.from({ length: 4 }, () => spawnNode(script, [database.url, '10000']))
+    const workers = Array.from({ length: 4 }, () =>
+      spawnNode(script, [database.urlAs(defaultRoles().consumer), '10000']),
+    )
     const outputs = await Promise.all(
       workers.map(async (worker) => {
         const end = await worker.ended
@@ -202,12 +204,12 @@ describe.each(postgresVersions)('the id service on Postgres %i', (version) => {
     await client.query('begin')
     const inside = segmentIds({ db: fromPg(client), ahead: 1 })
     await inside.ready()
-    const outside = segmentIds({ db: database.pool })
+    const outside = segmentIds({ db: asConsumer(database) })
     await outside.ready()
     const first = inside.next()
     await client.query('rollback')
     client.release()
-    const again = segmentIds({ db: database.pool })
+    const again = segmentIds({ db: asConsumer(database) })
     await again.ready()
     expect(new Set([first, outside.next(), again.next()].map((id) => placeOf(id).segment)).size).toBe(3)
   })
@@ -252,7 +254,7 @@ test('with the id service stopped producers go on at once, say so once, and retu
 test('a schema of another, hostile name works', async () => {
   const schema = `we"ird'; -- $1`
   await using database = await migratedDatabase(18, schema)
-  const ids = segmentIds({ db: database.pool, schema })
+  const ids = segmentIds({ db: asConsumer(database, schema), schema })
   await ids.ready()
   expect(isUuidV7(ids.next())).toBe(true)
 })

@@ -2,7 +2,7 @@ import { pgDatabase } from '@oncebox/core/pg'
 import { createConsumer } from '@oncebox/inbox'
 import { until } from '@oncebox/testkit'
 import { expect, test } from 'vitest'
-import { bench, businessDatabase, deposit, messages } from './fixture.js'
+import { asConsumer, bench, businessDatabase, deposit, messages } from './fixture.js'
 
 test("a handler at '*' gets every type without one of its own, whether it has a contract or not", async () => {
   await using database = await businessDatabase()
@@ -39,7 +39,7 @@ test("a handler at '*' alone listens to the topics of all contracts, and needs t
   await until(() => types.length === 2, { what: 'both' })
   await consumer.stop()
   expect(types).toEqual(['deposited', 'never declared'])
-  const options = { db: pgDatabase(database.pool), subscriber: it.transport.subscriber(), group: 'g' }
+  const options = { db: pgDatabase(asConsumer(database)), subscriber: it.transport.subscriber(), group: 'g' }
   const nothing = () => createConsumer({ ...options, messages: {}, handlers: { '*': () => {} } })
   expect(nothing).toThrow(expect.objectContaining({ code: 'INVALID_SETTING' }))
   expect(Object.keys(messages)).not.toContain('*')

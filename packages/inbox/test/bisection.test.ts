@@ -2,7 +2,7 @@ import { pgDatabase } from '@oncebox/core/pg'
 import { batch } from '@oncebox/inbox'
 import type { TestDatabase } from '@oncebox/testkit/harness'
 import { afterEach, expect, test } from 'vitest'
-import { bench, businessDatabase, deposit } from './fixture.js'
+import { asConsumer, bench, businessDatabase, deposit } from './fixture.js'
 
 let database: TestDatabase | undefined
 const stops: (() => Promise<void>)[] = []
@@ -19,7 +19,7 @@ async function handled(bad: number | null, concurrency: number) {
   const it = await bench(database)
   const sent = Array.from({ length: 1000 }, (_, index) => deposit(`a${index % 50}`, index))
   await it.send(sent)
-  const db = pgDatabase(database.pool)
+  const db = pgDatabase(asConsumer(database))
   let calls = 0
   let committed = 0
   const consumer = it.consumer({

@@ -3,7 +3,7 @@ import { pgDatabase } from '@oncebox/core/pg'
 import { batch, createConsumer } from '@oncebox/inbox'
 import type { BatchHandler, Subscriber } from '@oncebox/transport'
 import { expect, test } from 'vitest'
-import { businessDatabase, messages } from './fixture.js'
+import { asConsumer, businessDatabase, messages } from './fixture.js'
 
 /** A transport without offsets that hands its handler out, to be given batches by the test. */
 function handedOut(): { readonly subscriber: Subscriber; handler(): BatchHandler } {
@@ -54,7 +54,7 @@ test('after a death, only what was handed out before is handled one by one, wher
   const start = async () => {
     const { subscriber, handler } = handedOut()
     const consumer = createConsumer({
-      db: pgDatabase(database.pool),
+      db: pgDatabase(asConsumer(database)),
       subscriber,
       group: 'bank',
       messages,

@@ -1,6 +1,7 @@
 import { pgDatabase } from '@oncebox/core/pg'
 import type { TestDatabase } from '@oncebox/testkit/harness'
 import pg from 'pg'
+import { consumerUrl } from './fixture.js'
 
 /** A generator with a seed (mulberry32), so that a run can be had again. */
 export function seeded(seed: number): () => number {
@@ -15,7 +16,7 @@ export function seeded(seed: number): () => number {
 
 /** A database handle of its own connections, which `killing` finds by their name. */
 export function ownDatabase(database: TestDatabase, closes: (() => Promise<unknown>)[]) {
-  const own = new pg.Pool({ connectionString: database.url, max: 4, application_name: 'racing' })
+  const own = new pg.Pool({ connectionString: consumerUrl(database), max: 4, application_name: 'racing' })
   closes.push(() => own.end())
   return pgDatabase(own)
 }

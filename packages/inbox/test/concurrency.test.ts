@@ -7,7 +7,7 @@ import type { Item } from '../dist/decode.js'
 import type { Failure } from '../dist/failure.js'
 import { lanesOf } from '../dist/lanes.js'
 import { worstOf } from '../dist/tryLanes.js'
-import { type Bench, bench, businessDatabase, deposit, depositInto, type Sending } from './fixture.js'
+import { type Bench, bench, businessDatabase, consumerUrl, deposit, depositInto, type Sending } from './fixture.js'
 
 describe('the plan of what runs side by side', () => {
   const record = { topic: 't', partition: 0, offset: '0', timestamp: 0, value: null, headers: [] }
@@ -234,7 +234,7 @@ describe('a consumer that handles keys side by side', () => {
 
   /** Connections that were opened after the database's settings were changed. */
   async function freshPool(it: Bench) {
-    const pool = new (await import('pg')).default.Pool({ connectionString: it.database.url, max: 8 })
+    const pool = new (await import('pg')).default.Pool({ connectionString: consumerUrl(it.database), max: 8 })
     stops.push(() => pool.end())
     return pool
   }

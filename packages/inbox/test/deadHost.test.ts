@@ -3,7 +3,7 @@ import { startProxy, until } from '@oncebox/testkit'
 import { postgresVersions, type TestDatabase } from '@oncebox/testkit/harness'
 import pg from 'pg'
 import { afterEach, describe, expect, test } from 'vitest'
-import { bench, businessDatabase, deposit, depositInto, foreignDeposit, type Sending } from './fixture.js'
+import { bench, businessDatabase, consumerUrl, deposit, depositInto, foreignDeposit, type Sending } from './fixture.js'
 
 describe.each(postgresVersions)('on Postgres %i', (version) => {
   let database: TestDatabase | undefined
@@ -21,7 +21,7 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
     const { hostname, port } = new URL(database.url)
     const wire = await startProxy({ target: { host: hostname, port: Number(port) } })
     closes.push(() => wire.close())
-    const url = new URL(database.url)
+    const url = new URL(consumerUrl(database))
     url.hostname = '127.0.0.1'
     url.port = String(wire.port)
     const pool = new pg.Pool({ connectionString: url.href, max: 5 })
@@ -89,7 +89,7 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
   test('a limit that the server has already is left as it is, and none stays behind in the session', async () => {
     database = await businessDatabase(version)
     const it = await bench(database)
-    const pool = new pg.Pool({ connectionString: database.url, max: 1 })
+    const pool = new pg.Pool({ connectionString: consumerUrl(database), max: 1 })
     closes.push(() => pool.end())
     const show = async (client: pg.ClientBase | pg.Pool) =>
       (await client.query('SHOW idle_in_transaction_session_timeout')).rows[0].idle_in_transaction_session_timeout

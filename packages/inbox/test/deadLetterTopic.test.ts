@@ -6,7 +6,16 @@ import { postgresVersions, type TestDatabase } from '@oncebox/testkit/harness'
 import { type MemoryTransport, memoryTransport } from '@oncebox/transport/memory'
 import { afterEach, describe, expect, test } from 'vitest'
 import { copyRecord } from '../dist/copyRecord.js'
-import { type Bench, bench, businessDatabase, deposit, foreignDeposit, type Sending } from './fixture.js'
+import {
+  asConsumer,
+  asOperator,
+  type Bench,
+  bench,
+  businessDatabase,
+  deposit,
+  foreignDeposit,
+  type Sending,
+} from './fixture.js'
 
 const topic = 'bank.dead'
 
@@ -132,7 +141,7 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
     await it.drained()
     await until(() => events.some(({ type }) => type === 'copyFailed'), { what: 'the first failure' })
     expect(events.find(({ type }) => type === 'copyFailed')).toMatchObject({ topic, code: 'TOPIC_MISSING' })
-    const client = await it.database.pool.connect()
+    const client = await asOperator(it.database).connect()
     await client.query('BEGIN')
     await discardDeadLetters(client, { filter: {}, by: 'ann', why: 'test' })
     await client.query('COMMIT')
@@ -172,7 +181,7 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
     const at = await open()
     at.dead.createTopic(topic)
     await at.it.send([deposit('a'), deposit('b')])
-    const db = pgDatabase(at.it.database.pool)
+    const db = pgDatabase(asConsumer(at.it.database))
     let failures = 2
     await start(at, {
       poison: 'skip',
@@ -200,7 +209,7 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
   test('an acknowledged copy whose sender ends before it is crossed off is sent again, and only by one consumer at a time', async () => {
     const at = await open()
     at.dead.createTopic(topic)
-    const db = pgDatabase(at.it.database.pool)
+    const db = pgDatabase(asConsumer(at.it.database))
     let endings = 1
     const ending: typeof db = {
       ...db,

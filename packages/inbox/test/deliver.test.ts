@@ -6,7 +6,7 @@ import { memoryTransport } from '@oncebox/transport/memory'
 import { Kysely, PostgresDialect, type Transaction } from 'kysely'
 import type { ClientBase } from 'pg'
 import { afterEach, describe, expect, expectTypeOf, test } from 'vitest'
-import { type Bench, bench, businessDatabase, deposit, messages } from './fixture.js'
+import { asConsumer, type Bench, bench, businessDatabase, deposit, messages } from './fixture.js'
 
 interface Tables {
   effect: { message_id: string; account: string; amount: number }
@@ -28,7 +28,7 @@ describe('consumer.deliver, for users’ tests', () => {
   test('runs a message inside the caller’s transaction, which takes everything back', async () => {
     const it = await open()
     const consumer = it.consumer({})
-    const client = await it.database.pool.connect()
+    const client = await asConsumer(it.database).connect()
     await client.query('BEGIN')
     const message = { type: 'deposited', id: localIds.next(), data: { account: 'a', amount: 2 } } as const
     expect(await consumer.deliver(message, client)).toEqual({ outcome: 'handled' })
@@ -66,7 +66,7 @@ describe('consumer.deliver, for users’ tests', () => {
 
   test('G3: with Kysely as the database, effects and ids commit together', async () => {
     const it = await open()
-    const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: it.database.pool }) })
+    const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: asConsumer(it.database) }) })
     const sent = [deposit('a'), deposit('b'), deposit('c')]
     let failures = 1
     const consumer = createConsumer({

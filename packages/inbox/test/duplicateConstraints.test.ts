@@ -3,7 +3,7 @@ import { retryDeadLetters } from '@oncebox/ops'
 import { postgresVersions, type TestDatabase } from '@oncebox/testkit/harness'
 import type { ClientBase } from 'pg'
 import { afterEach, describe, expect, test } from 'vitest'
-import { type Bench, bench, businessDatabase, type Contracts, deposit, depositInto } from './fixture.js'
+import { asOperator, type Bench, bench, businessDatabase, type Contracts, deposit, depositInto } from './fixture.js'
 
 type Handler = NonNullable<ConsumerOptions<Contracts, ClientBase>['handlers']['deposited']>
 
@@ -139,7 +139,7 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
     expect(await it.deadLetters()).toHaveLength(2)
     failing = false
     await it.database.pool.query("INSERT INTO effect (message_id, account) VALUES ('elsewhere', 'b')")
-    await retryDeadLetters(it.database.pool, { filter: {}, by: 'ann' })
+    await retryDeadLetters(asOperator(it.database), { filter: {}, by: 'ann' })
     await it.settled()
     expect((await it.effects()).map((row) => row.message_id)).toEqual(['elsewhere', sent[0]?.id])
     expect(await it.deadLetters()).toEqual([])

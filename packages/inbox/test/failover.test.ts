@@ -1,8 +1,8 @@
 import { defineMessages, localIds } from '@oncebox/core'
-import { fromPg, pgDatabase } from '@oncebox/core/pg'
+import { pgDatabase } from '@oncebox/core/pg'
 import { type ConsumerEvent, createConsumer } from '@oncebox/inbox'
 import { kafkajs } from '@oncebox/kafkajs'
-import { migrate } from '@oncebox/schema'
+import { defaultRoles } from '@oncebox/schema'
 import {
   fastSettings,
   type PostgresServer,
@@ -12,11 +12,11 @@ import {
   type TcpProxy,
   until,
 } from '@oncebox/testkit'
-import { kafkaMissing, testKafka, uniqueName } from '@oncebox/testkit/harness'
+import { kafkaMissing, testKafka, uniqueName, urlAs } from '@oncebox/testkit/harness'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { type Bench, bench, businessDatabase, businessTables, deposit, depositInto, type Sending } from './fixture.js'
+import { type Bench, bench, businessDatabase, deposit, depositInto, prepareBank, type Sending } from './fixture.js'
 
 /**
  * A primary with an asynchronous standby, and two wires to cut: the one the standby reads the log through, and the one
@@ -38,10 +38,9 @@ async function replicated() {
   await primary.createDatabase('bank')
   const client = new pg.Client({ connectionString: url })
   await client.connect()
-  await migrate(fromPg(client))
-  await client.query(businessTables)
+  await prepareBank(client)
   await client.end()
-  const pool = new pg.Pool({ connectionString: url, max: 8 })
+  const pool = new pg.Pool({ connectionString: urlAs(url, defaultRoles().consumer), max: 8 })
   pool.on('error', () => undefined)
   closes.push(() => pool.end())
   return {
@@ -104,7 +103,7 @@ describe('a database that fails over and loses its last seconds', () => {
 
   test('G1, G3: a consumer that runs on goes back for the effects that were lost, and each is there once', async () => {
     const { pool, url } = cluster
-    const it: Bench = await bench({ url, pool, name: 'bank', version: 18 } as never)
+    const it: Bench = await bench({ url, pool, name: 'bank', version: 18, as: () => pool } as never)
     const sent: Sending[] = Array.from({ length: 30 }, (_, index) => deposit(`a${index % 3}`, index))
     const events: ConsumerEvent[] = []
     const consumer = it.consumer({ concurrency: 2, onEvent: (event) => events.push(event) })

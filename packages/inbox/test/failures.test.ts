@@ -3,7 +3,7 @@ import { until } from '@oncebox/testkit'
 import { postgresVersions, type TestDatabase } from '@oncebox/testkit/harness'
 import type { ClientBase } from 'pg'
 import { afterEach, describe, expect, test } from 'vitest'
-import { type Bench, bench, businessDatabase, deposit, depositInto } from './fixture.js'
+import { type Bench, bench, businessDatabase, consumerUrl, deposit, depositInto } from './fixture.js'
 
 describe.each(postgresVersions)('on Postgres %i', (version) => {
   let database: TestDatabase | undefined
@@ -319,7 +319,7 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
   async function businessClient(it: Bench, seen: string[]) {
     const { pgDatabase } = await import('@oncebox/core/pg')
     const pg = (await import('pg')).default
-    const pool = new pg.Pool({ connectionString: it.database.url, max: 2 })
+    const pool = new pg.Pool({ connectionString: consumerUrl(it.database), max: 2 })
     stops.push(() => pool.end())
     const db = pgDatabase(pool)
     return {

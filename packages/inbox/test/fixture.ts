@@ -1,9 +1,9 @@
 import { defineMessages, encodeHeaders, encodePayload, localIds, type RawHeader } from '@oncebox/core'
 import { pgDatabase } from '@oncebox/core/pg'
 import { type ConsumerOptions, createConsumer } from '@oncebox/inbox'
-import { migrate } from '@oncebox/schema'
+import { applyRoles, defaultRoles, migrate } from '@oncebox/schema'
 import { type PostgresVersion, until } from '@oncebox/testkit'
-import { type TestDatabase, testDatabase } from '@oncebox/testkit/harness'
+import { createRoleLogins, type TestDatabase, testDatabase } from '@oncebox/testkit/harness'
 import { type MemoryTransport, type MemoryTransportOptions, memoryTransport } from '@oncebox/transport/memory'
 import type { ClientBase } from 'pg'
 import { z } from 'zod'
@@ -51,13 +51,29 @@ export const businessTables = `
   CREATE TABLE balance (account text PRIMARY KEY, amount numeric NOT NULL);
 `
 
+const roles = defaultRoles()
+
+/** Migrates, and lets consumers have their rights: those of oncebox's role, and the business tables of this test. */
+export async function prepareBank(client: ClientBase): Promise<void> {
+  await migrate(client)
+  await applyRoles(client)
+  await client.query(businessTables)
+  await client.query(`GRANT ALL ON ALL TABLES IN SCHEMA public TO ${roles.consumer}`)
+  await client.query(`GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO ${roles.consumer}`)
+  await createRoleLogins(client as never, Object.values(roles))
+}
+
+/** What a consumer of these tests has: connections with the rights of one. The database's own pool is the test's eye. */
+export const asConsumer = (database: Pick<TestDatabase, 'as'>) => database.as(roles.consumer)
+export const consumerUrl = (database: Pick<TestDatabase, 'urlAs'>) => database.urlAs(roles.consumer)
+export const asOperator = (database: Pick<TestDatabase, 'as'>) => database.as(roles.operator)
+
 export async function businessDatabase(version: PostgresVersion = 18): Promise<TestDatabase> {
   return testDatabase({
     version,
     prepare: async ({ pool }) => {
       const client = await pool.connect()
-      await migrate(client)
-      await client.query(businessTables)
+      await prepareBank(client)
       client.release()
     },
   })
@@ -104,7 +120,7 @@ export async function bench(database: TestDatabase, options: MemoryTransportOpti
     },
     consumer: (overrides) =>
       createConsumer({
-        db: pgDatabase(pool),
+        db: pgDatabase(asConsumer(database)),
         subscriber: transport.subscriber(),
         group: 'bank',
         messages,

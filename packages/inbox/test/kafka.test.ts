@@ -7,7 +7,7 @@ import { kafkaMissing, type TestDatabase, testKafka, uniqueName } from '@oncebox
 import type { ClientBase } from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { businessDatabase, depositInto } from './fixture.js'
+import { asConsumer, businessDatabase, consumerUrl, depositInto } from './fixture.js'
 
 const skip = await kafkaMissing()
 // A broker of our own lets sessions end sooner than others do.
@@ -38,7 +38,9 @@ describe.skipIf(skip)('on a real Kafka', () => {
   /** A topic, with a partition unless told otherwise, an own group, and a database. */
   async function open(partitions = 1) {
     database = await businessDatabase()
-    const { url, pool } = database
+    const { pool } = database
+    const consumers = asConsumer(database)
+    const url = consumerUrl(database)
     const topic = uniqueName('accounts')
     const group = uniqueName('bank')
     await transport.createTopic(topic, partitions)
@@ -60,7 +62,7 @@ describe.skipIf(skip)('on a real Kafka', () => {
       consumer(overrides: Partial<ConsumerOptions<Contracts, ClientBase>> = {}) {
         const subscriber = kafkajs({ brokers, sessionTimeoutMs })
         const consumer = createConsumer({
-          db: pgDatabase(pool),
+          db: pgDatabase(consumers),
           subscriber,
           group,
           messages: contracts(topic),

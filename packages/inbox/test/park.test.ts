@@ -3,7 +3,7 @@ import { discardDeadLetters, retryDeadLetters, showDeadLetter } from '@oncebox/o
 import { until } from '@oncebox/testkit'
 import { postgresVersions, type TestDatabase } from '@oncebox/testkit/harness'
 import { afterEach, describe, expect, test } from 'vitest'
-import { type Bench, bench, businessDatabase, deposit, depositInto, foreignDeposit } from './fixture.js'
+import { asOperator, type Bench, bench, businessDatabase, deposit, depositInto, foreignDeposit } from './fixture.js'
 
 describe.each(postgresVersions)('on Postgres %i', (version) => {
   let database: TestDatabase | undefined
@@ -71,7 +71,11 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
     expect((await it.deadLetters()).map((row) => row.attempts)).toEqual([3, 3, 3, 3, 3])
     expect(await parkedRows(it)).toEqual({ keys: 5, messages: 45 })
     poisoned.clear()
-    const retried = await retryDeadLetters(it.database.pool, { filter: { group: 'bank' }, by: 'ann', why: 'mended' })
+    const retried = await retryDeadLetters(asOperator(it.database), {
+      filter: { group: 'bank' },
+      by: 'ann',
+      why: 'mended',
+    })
     expect(retried).toHaveLength(5)
     await it.settled()
     effects = await byAccount(it)
@@ -146,9 +150,9 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
     await it.drained()
     await it.settled()
     const [before] = (await it.database.pool.query('SELECT number FROM oncebox.dead_letter')).rows
-    await retryDeadLetters(it.database.pool, { filter: { numbers: [before.number] }, by: 'ann' })
+    await retryDeadLetters(asOperator(it.database), { filter: { numbers: [before.number] }, by: 'ann' })
     await it.settled()
-    const again = await showDeadLetter(it.database.pool, before.number)
+    const again = await showDeadLetter(asOperator(it.database), before.number)
     expect(again).toMatchObject({ messageId: sent[0]?.id, attempts: 3, retrying: false, waiting: 3 })
     expect(again?.history).toHaveLength(3)
     expect(again?.actions.map(({ action, by }) => [action, by])).toEqual([
@@ -161,7 +165,7 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
     expect(await it.effects()).toEqual([])
     expect(await parkedRows(it)).toEqual({ keys: 1, messages: 4 })
     poisoned.clear()
-    await retryDeadLetters(it.database.pool, { filter: { numbers: [before.number] }, by: 'ann' })
+    await retryDeadLetters(asOperator(it.database), { filter: { numbers: [before.number] }, by: 'ann' })
     await it.settled()
     expect((await it.effects()).map((row) => row.message_id)).toEqual(sent.map(({ id }) => id))
     expect(consumer.counters().redriven).toBe(5)
@@ -175,7 +179,7 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
     await it.drained()
     await it.settled()
     poisoned.clear()
-    const ask = () => retryDeadLetters(it.database.pool, { filter: {}, by: 'ann' })
+    const ask = () => retryDeadLetters(asOperator(it.database), { filter: {}, by: 'ann' })
     const asked = await Promise.all([ask(), ask(), ask()])
     expect(asked.flat()).toHaveLength(1)
     await it.settled()
@@ -193,11 +197,11 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
     expect(await it.deadLetters()).toMatchObject([{ message_id: old.id, reason: 'MESSAGE_PAST_HORIZON' }])
     // Nobody waits behind a late message.
     expect((await it.effects()).map((row) => row.message_id)).toEqual([late[1]?.id])
-    await retryDeadLetters(it.database.pool, { filter: { reason: 'MESSAGE_PAST_HORIZON' }, by: 'ann' })
+    await retryDeadLetters(asOperator(it.database), { filter: { reason: 'MESSAGE_PAST_HORIZON' }, by: 'ann' })
     await it.settled()
     await it.send([old])
     await it.drained()
-    await retryDeadLetters(it.database.pool, { filter: {}, by: 'ann' })
+    await retryDeadLetters(asOperator(it.database), { filter: {}, by: 'ann' })
     await it.settled()
     expect((await it.effects()).map((row) => row.message_id)).toEqual([late[1]?.id, old.id])
   })
@@ -216,9 +220,10 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
     })
     await it.drained()
     const { pool } = it.database
-    const discard = (why: string) => discardDeadLetters(pool, { filter: { type: 'deposited' }, by: 'ann', why })
+    const discard = (why: string) =>
+      discardDeadLetters(asOperator(it.database), { filter: { type: 'deposited' }, by: 'ann', why })
     await expect(discard(' ')).rejects.toMatchObject({ code: 'INVALID_SETTING' })
-    const client = await pool.connect()
+    const client = await asOperator(it.database).connect()
     await client.query('BEGIN')
     const numbers = await discardDeadLetters(client, { filter: {}, by: 'ann', why: 'closed in May' })
     await client.query('COMMIT')
@@ -286,7 +291,7 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
     expect((await it.effects()).map((row) => row.account)).toEqual(['ok'])
     expect(await parkedRows(it)).toEqual({ keys: 1, messages: 1 })
     poisoned.clear()
-    await retryDeadLetters(it.database.pool, { filter: {}, by: 'ann' })
+    await retryDeadLetters(asOperator(it.database), { filter: {}, by: 'ann' })
     await it.settled()
     expect((await byAccount(it)).get('f')).toEqual(foreign.slice(0, 2).map(({ id }) => id))
     expect(await it.effects()).toHaveLength(4)
@@ -301,10 +306,10 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
     await it.drained()
     expect(await it.deadLetters()).toMatchObject([{ message_id: odd.id, reason: 'SCHEMA_MISMATCH' }])
     expect((await it.effects()).map((row) => row.account)).toEqual(['b'])
-    await retryDeadLetters(it.database.pool, { filter: {}, by: 'ann' })
+    await retryDeadLetters(asOperator(it.database), { filter: {}, by: 'ann' })
     await it.settled()
     expect(await it.deadLetters()).toMatchObject([{ message_id: odd.id, reason: 'SCHEMA_MISMATCH' }])
-    const client = await it.database.pool.connect()
+    const client = await asOperator(it.database).connect()
     await client.query('BEGIN')
     await discardDeadLetters(client, { filter: {}, by: 'ann', why: 'unreadable' })
     await client.query('COMMIT')

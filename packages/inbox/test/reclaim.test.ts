@@ -7,7 +7,7 @@ import { postgresVersions, type TestDatabase } from '@oncebox/testkit/harness'
 import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
 import { keepMs, reclaimPlan, smallestUuidAt } from '../dist/reclaimPlan.js'
-import { type Bench, bench, businessDatabase, deposit, depositInto } from './fixture.js'
+import { asConsumer, type Bench, bench, businessDatabase, deposit, depositInto } from './fixture.js'
 
 const dayMs = 86_400_000
 
@@ -59,7 +59,7 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
 
   async function open(): Promise<Bench & { readonly db: ReturnType<typeof pgDatabase> }> {
     database = await businessDatabase(version)
-    return { ...(await bench(database)), db: pgDatabase(database.pool) }
+    return { ...(await bench(database)), db: pgDatabase(asConsumer(database)) }
   }
 
   afterEach(async () => {
@@ -136,7 +136,10 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
       return rows.length === 1
     }
     await until(waits, { what: 'the consumer to wait for the id' })
-    await it.database.pool.query(`SELECT setval('oncebox.inbox_floor', $1)`, [Date.now() - 60_000])
+    // Under the lock of those who reclaim: the consumer does too, and must not put back the floor that it found.
+    await it.database.pool.query(`
+      SELECT pg_advisory_xact_lock(hashtextextended('"oncebox" inbox reclaim', 0));
+      SELECT setval('oncebox.inbox_floor', ${Date.now() - 60_000})`)
     await holder.query('ROLLBACK')
     holder.release()
     await it.drained()

@@ -5,7 +5,7 @@ import type { TestDatabase } from '@oncebox/testkit/harness'
 import type pg from 'pg'
 import { afterEach, expect, test } from 'vitest'
 import { killing, ownDatabase, seeded } from './chaos.js'
-import { type Bench, bench, businessDatabase, deposit, depositInto } from './fixture.js'
+import { asOperator, type Bench, bench, businessDatabase, deposit, depositInto } from './fixture.js'
 
 let database: TestDatabase | undefined
 const closes: (() => Promise<unknown>)[] = []
@@ -20,6 +20,7 @@ test('G3, G4: 8 consumers, 1,200 messages twice, killed backends, and operators 
   database = await businessDatabase()
   const it: Bench = await bench(database, { partitions: 8 })
   const { pool } = database
+  const operatorPool = asOperator(database)
   const random = seeded(7)
   const accounts = 40
   const sent = Array.from({ length: 1200 }, (_, index) => deposit(`a${index % accounts}`, index))
@@ -51,7 +52,7 @@ test('G3, G4: 8 consumers, 1,200 messages twice, killed backends, and operators 
   let over = false
   const stopKilling = killing(database, random)
   const operate = async (work: (client: pg.PoolClient) => Promise<void>) => {
-    const client = await pool.connect()
+    const client = await operatorPool.connect()
     try {
       await client.query('BEGIN')
       await work(client)

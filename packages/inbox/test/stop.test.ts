@@ -4,7 +4,7 @@ import { until } from '@oncebox/testkit'
 import type { TestDatabase } from '@oncebox/testkit/harness'
 import { afterEach, describe, expect, test } from 'vitest'
 import { finish } from '../dist/offsets.js'
-import { type Bench, bench, businessDatabase, deposit, depositInto } from './fixture.js'
+import { asConsumer, type Bench, bench, businessDatabase, deposit, depositInto } from './fixture.js'
 
 describe('starting and stopping', () => {
   let database: TestDatabase | undefined
@@ -145,7 +145,7 @@ describe('starting and stopping', () => {
 
   test('the stored offset never goes back when a late owner commits, except for another life of the topic', async () => {
     const it = await open()
-    const db = pgDatabase(it.database.pool)
+    const db = pgDatabase(asConsumer(it.database))
     const store = (nextOffset: string, overwrite: boolean) =>
       db.transaction(async ({ tx }) => {
         const { rows } = await tx.query<{ id: string }>('SELECT pg_current_xact_id()::text AS id')

@@ -1,20 +1,41 @@
-import { migrate } from '@oncebox/schema'
-import { type TestDatabase, testDatabase } from '@oncebox/testkit/harness'
+import { applyRoles, defaultRoles, migrate } from '@oncebox/schema'
+import { createRoleLogins, type TestDatabase, testDatabase } from '@oncebox/testkit/harness'
 import type pg from 'pg'
 
+const { viewer, operator } = defaultRoles()
+
+/** Who only looks; the database's own pool makes what there is to see. */
+export const asViewer = (database: TestDatabase): pg.Pool => database.as(viewer)
+/** Who reads payloads too, and sees the sessions of others (`pg_read_all_stats`). */
+export const asOperator = (database: TestDatabase): pg.Pool => database.as(operator)
+
 /** A migrated database of its own. */
-export function migratedDatabase(version: TestDatabase['version']): Promise<TestDatabase> {
-  return testDatabase({
+export async function migratedDatabase(version: TestDatabase['version']): Promise<TestDatabase> {
+  const database = await testDatabase({
     version,
     async prepare({ pool }) {
       const client = await pool.connect()
       try {
         await migrate(client)
+        await applyRoles(client)
+        await createRoleLogins(pool, [viewer, operator])
       } finally {
         client.release()
       }
     },
   })
+  await seeOthersSessions(database)
+  return database
+}
+
+/** Granted once in a cluster: whoever grants the same at the same time has been quicker. */
+async function seeOthersSessions(database: TestDatabase): Promise<void> {
+  const login = new URL(database.urlAs(operator)).username
+  await database.pool.query(`DO $see$ BEGIN
+    GRANT pg_read_all_stats TO ${login};
+  EXCEPTION WHEN OTHERS THEN
+    IF NOT pg_has_role('${login}', 'pg_read_all_stats', 'member') THEN RAISE; END IF;
+  END $see$`)
 }
 
 type Queryable = Pick<pg.ClientBase, 'query'>

@@ -3,7 +3,7 @@ import { problemCodes, status } from '@oncebox/ops'
 import { currentVersion, inboxRing, outboxRing } from '@oncebox/schema'
 import { postgresVersions, testDatabase } from '@oncebox/testkit/harness'
 import { describe, expect, test } from 'vitest'
-import { migratedDatabase, publishAll, write } from './prepared.js'
+import { asViewer, migratedDatabase, publishAll, write } from './prepared.js'
 
 const codes = (report: { problems: readonly { code: string }[] }) => report.problems.map((problem) => problem.code)
 
@@ -27,7 +27,7 @@ describe.each(postgresVersions)('status on Postgres %i', (version) => {
 
   test('a fresh schema has one idle lane, empty leaves and no problem', async () => {
     await using database = await migratedDatabase(version)
-    const report = await status(database.pool)
+    const report = await status(asViewer(database))
     expect(report).toMatchObject({ schemaVersion: currentVersion, consumers: [], problems: [] })
     expect(report.lanes).toEqual([
       { lane: 0, holder: null, epoch: 0, waiting: 0, waitingExact: true, oldestSeconds: null, parked: 0 },
@@ -56,7 +56,7 @@ describe.each(postgresVersions)('status on Postgres %i', (version) => {
     try {
       await open.query('BEGIN')
       await write(open, 5)
-      expect((await status(pool)).lanes[0]).toMatchObject({
+      expect((await status(asViewer(database))).lanes[0]).toMatchObject({
         waiting: 3,
         waitingExact: true,
         holder: 'relay-1',
@@ -65,13 +65,13 @@ describe.each(postgresVersions)('status on Postgres %i', (version) => {
       // The window ends while the transaction is still open, once before any later one, once after: its rows wait
       // from its commit on, whether its number lies above the window's end or among those that were running.
       await publishAll(pool)
-      expect((await status(pool)).lanes[0]?.waiting).toBe(0)
+      expect((await status(asViewer(database))).lanes[0]?.waiting).toBe(0)
       await write(pool, 1)
       await publishAll(pool)
-      expect((await status(pool)).lanes[0]).toMatchObject({ waiting: 0, oldestSeconds: null })
+      expect((await status(asViewer(database))).lanes[0]).toMatchObject({ waiting: 0, oldestSeconds: null })
       await write(pool, 2)
       await open.query('COMMIT')
-      expect((await status(pool)).lanes[0]?.waiting).toBe(7)
+      expect((await status(asViewer(database))).lanes[0]?.waiting).toBe(7)
     } finally {
       open.release(true)
     }
@@ -84,7 +84,7 @@ describe.each(postgresVersions)('status on Postgres %i', (version) => {
       `insert into oncebox.outbox (id, source, topic, key, type)
       select gen_random_uuid(), 's', 't', 'k' || n, 'x' from generate_series(1, 90) as n`,
     )
-    const { lanes } = await status(database.pool)
+    const { lanes } = await status(asViewer(database))
     expect(lanes.map(({ lane }) => lane)).toEqual([0, 1, 2])
     for (const { waiting } of lanes) expect(waiting).toBeGreaterThan(0)
     expect(lanes.reduce((sum, { waiting }) => sum + waiting, 0)).toBe(90)
@@ -103,10 +103,10 @@ describe.each(postgresVersions)('status on Postgres %i', (version) => {
       await pool.query(`UPDATE oncebox.relay_cursor SET upper_snapshot = pg_current_snapshot(),
         page_position = (SELECT max(position) - 30 FROM oncebox.outbox)`)
       await write(pool, 6)
-      expect((await status(pool)).lanes[0]).toMatchObject({ waiting: 36, waitingExact: true })
+      expect((await status(asViewer(database))).lanes[0]).toMatchObject({ waiting: 36, waitingExact: true })
       // Written before the page, visible after its window: it waits for the next.
       await late.query('COMMIT')
-      expect((await status(pool)).lanes[0]).toMatchObject({ waiting: 40, waitingExact: true })
+      expect((await status(asViewer(database))).lanes[0]).toMatchObject({ waiting: 40, waitingExact: true })
     } finally {
       late.release(true)
     }
@@ -116,14 +116,14 @@ describe.each(postgresVersions)('status on Postgres %i', (version) => {
     await using database = await migratedDatabase(version)
     const { pool } = database
     await write(pool, 10_000)
-    expect((await status(pool)).lanes[0]).toMatchObject({ waiting: 10_000, waitingExact: true })
+    expect((await status(asViewer(database))).lanes[0]).toMatchObject({ waiting: 10_000, waitingExact: true })
     await write(pool, 40_000)
-    const { waiting, waitingExact } = (await status(pool)).lanes[0] ?? {}
+    const { waiting, waitingExact } = (await status(asViewer(database))).lanes[0] ?? {}
     expect(waitingExact).toBe(false)
     expect(Math.abs((waiting ?? 0) - 50_000)).toBeLessThan(5_000)
     await pool.query(`UPDATE oncebox.relay_cursor SET upper_snapshot = pg_current_snapshot(),
       page_position = (SELECT max(position) - 20000 FROM oncebox.outbox)`)
-    const paged = (await status(pool)).lanes[0]
+    const paged = (await status(asViewer(database))).lanes[0]
     expect(paged?.waitingExact).toBe(false)
     expect(Math.abs((paged?.waiting ?? 0) - 20_000)).toBeLessThan(5_000)
   })
@@ -132,19 +132,19 @@ describe.each(postgresVersions)('status on Postgres %i', (version) => {
     await using database = await migratedDatabase(version)
     const { pool } = database
     await write(pool, 2)
-    const alone = await status(pool)
+    const alone = await status(asViewer(database))
     expect(codes(alone)).toEqual(['NO_RELAY'])
     expect(alone.problems[0]?.what).toMatch(/^No relay publishes lane 0: 2 messages waiting, the oldest since \d+ s\.$/)
     await pool.query(
       `UPDATE oncebox.relay_cursor SET holder = 'relay-1', expires_at = clock_timestamp() + interval '1 minute'`,
     )
-    expect(codes(await status(pool))).toEqual([])
+    expect(codes(await status(asViewer(database)))).toEqual([])
     await pool.query(`UPDATE oncebox.outbox SET created_at = created_at - interval '2 minutes' WHERE position = 2`)
-    const behind = await status(pool)
+    const behind = await status(asViewer(database))
     expect(codes(behind)).toEqual(['LANE_BEHIND'])
     expect(behind.lanes[0]?.oldestSeconds).toBeGreaterThanOrEqual(120)
     await pool.query(`UPDATE oncebox.relay_cursor SET expires_at = clock_timestamp()`)
-    expect(codes(await status(pool))).toEqual(['NO_RELAY'])
+    expect(codes(await status(asViewer(database)))).toEqual(['NO_RELAY'])
   })
 
   test('parked keys are named by topic and key, with reason and counts, a few of them', async () => {
@@ -155,7 +155,7 @@ describe.each(postgresVersions)('status on Postgres %i', (version) => {
         CASE WHEN n <= 10 THEN 'RECORD_TOO_LARGE' ELSE 'NOT_AUTHORIZED' END, 's',
         CASE WHEN n <= 10 THEN 'orders' ELSE 'audit' END, CASE WHEN n <= 10 THEN 'key-' || n % 5 END, 'y', 'secret'
       FROM generate_series(1, 11) AS n`)
-    const report = await status(pool)
+    const report = await status(asViewer(database))
     expect(report.lanes[0]).toMatchObject({ waiting: 0, parked: 11 })
     expect(report.problems).toMatchObject([
       {
@@ -180,7 +180,7 @@ describe.each(postgresVersions)('status on Postgres %i', (version) => {
       INSERT INTO oncebox.attempt (consumer, source, message_id, error) VALUES ('billing', 's', 'a', '{}'), ('mail', 's', 'a', '{}');
       INSERT INTO oncebox.dead_letter (record_time, partition, attempts, consumer, source, message_id, topic, type, reason, headers)
       SELECT now(), 0, 8, 'billing', 's', n::text, 'orders', 'y', 'HANDLER_FAILED', '[]' FROM generate_series(1, 2) AS n`)
-    const report = await status(pool)
+    const report = await status(asViewer(database))
     expect(report.consumers).toEqual([
       {
         group: 'billing',
@@ -204,14 +204,18 @@ describe.each(postgresVersions)('status on Postgres %i', (version) => {
     await write(pool, 1)
     await publishAll(pool)
     await pool.query(`UPDATE oncebox.outbox SET created_at = now() - interval '4 days'`)
-    expect(codes(await status(pool))).toEqual([])
+    expect(codes(await status(asViewer(database)))).toEqual([])
     await pool.query(`SELECT setval('oncebox.outbox_slot', 1)`)
-    expect(codes(await status(pool))).toEqual(['LEAF_NOT_RECLAIMED'])
-    expect(codes(await status(pool, { retentionMs: 7 * 86_400_000 }))).toEqual([])
+    expect(codes(await status(asViewer(database)))).toEqual(['LEAF_NOT_RECLAIMED'])
+    expect(codes(await status(asViewer(database), { retentionMs: 7 * 86_400_000 }))).toEqual([])
     await pool.query(`INSERT INTO oncebox.scheduled (due_at, id, source, topic, type)
       VALUES (now() - interval '2 minutes', gen_random_uuid(), 's', 't', 'y'), (now() + interval '1 day', gen_random_uuid(), 's', 't', 'y')`)
     await pool.query(`UPDATE oncebox.database_identity SET system_identifier = '1'`)
-    expect(codes(await status(pool))).toEqual(['DATABASE_CHANGED', 'SCHEDULED_OVERDUE', 'LEAF_NOT_RECLAIMED'])
+    expect(codes(await status(asViewer(database)))).toEqual([
+      'DATABASE_CHANGED',
+      'SCHEDULED_OVERDUE',
+      'LEAF_NOT_RECLAIMED',
+    ])
   })
 })
 

@@ -1,7 +1,7 @@
 import { type TailCursor, type TailPage, tail } from '@oncebox/ops'
 import { postgresVersions } from '@oncebox/testkit/harness'
 import { describe, expect, test } from 'vitest'
-import { migratedDatabase, write } from './prepared.js'
+import { asOperator, migratedDatabase, write } from './prepared.js'
 
 const ids = (page: TailPage) => page.messages.map((message) => message.id)
 
@@ -10,7 +10,7 @@ describe.each(postgresVersions)('tail on Postgres %i', (version) => {
     await using database = await migratedDatabase(version)
     const { pool } = database
     const written = await write(pool, 12, 'k1')
-    const first = await tail(pool)
+    const first = await tail(asOperator(database))
     expect(ids(first)).toEqual(written.slice(2))
     expect(first.messages[0]).toEqual({
       position: '3',
@@ -21,19 +21,19 @@ describe.each(postgresVersions)('tail on Postgres %i', (version) => {
       time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/),
       bytes: 2,
     })
-    const quiet = await tail(pool, { after: first.after })
+    const quiet = await tail(asOperator(database), { after: first.after })
     expect(quiet).toMatchObject({ messages: [], more: false })
     const more = await write(pool, 2)
-    expect(ids(await tail(pool, { after: quiet.after }))).toEqual(more)
-    expect(ids(await tail(pool, { limit: 0 }))).toEqual([])
+    expect(ids(await tail(asOperator(database), { after: quiet.after }))).toEqual(more)
+    expect(ids(await tail(asOperator(database), { limit: 0 }))).toEqual([])
   })
 
   test('an empty outbox has a cursor to follow from', async () => {
     await using database = await migratedDatabase(version)
-    const start = await tail(database.pool)
+    const start = await tail(asOperator(database))
     expect(start.messages).toEqual([])
     const written = await write(database.pool, 1)
-    expect(ids(await tail(database.pool, { after: start.after }))).toEqual(written)
+    expect(ids(await tail(asOperator(database), { after: start.after }))).toEqual(written)
   })
 
   test('a message that commits late is shown when it commits, whatever was shown before', async () => {
@@ -42,21 +42,21 @@ describe.each(postgresVersions)('tail on Postgres %i', (version) => {
     const late = await pool.connect()
     const idle = await pool.connect()
     try {
-      let { after } = await tail(pool)
+      let { after } = await tail(asOperator(database))
       await late.query('BEGIN')
       const lateIds = await write(late, 1)
       // This one has a transaction number at or above the snapshot's end, and has written nothing yet.
       await idle.query('BEGIN; SELECT pg_current_xact_id()')
       const early = await write(pool, 3)
-      const seen = await tail(pool, { after })
+      const seen = await tail(asOperator(database), { after })
       expect(ids(seen)).toEqual(early)
       after = seen.after
       await late.query('COMMIT')
       const idleIds = await write(idle, 1)
-      const afterLate = await tail(pool, { after })
+      const afterLate = await tail(asOperator(database), { after })
       expect(ids(afterLate)).toEqual(lateIds)
       await idle.query('COMMIT')
-      expect(ids(await tail(pool, { after: afterLate.after }))).toEqual(idleIds)
+      expect(ids(await tail(asOperator(database), { after: afterLate.after }))).toEqual(idleIds)
     } finally {
       late.release(true)
       idle.release(true)
@@ -70,11 +70,11 @@ describe.each(postgresVersions)('tail on Postgres %i', (version) => {
     try {
       await late.query('BEGIN')
       const written = await write(late, 5)
-      let after: TailCursor = (await tail(pool)).after
+      let after: TailCursor = (await tail(asOperator(database))).after
       for (let transaction = 0; transaction < 20; transaction++) written.push(...(await write(pool, 1 + transaction)))
       const shown: string[] = []
       for (let call = 0; call < 200; call++) {
-        const page: TailPage = await tail(pool, { after, limit: 7 })
+        const page: TailPage = await tail(asOperator(database), { after, limit: 7 })
         shown.push(...ids(page))
         after = page.after
         if (call === 3) await late.query('COMMIT')

@@ -1,6 +1,6 @@
 import { verify } from '@oncebox/ops'
 import { expect, test } from 'vitest'
-import { migratedDatabase, publishAll, write } from './prepared.js'
+import { asOperator, migratedDatabase, publishAll, write } from './prepared.js'
 
 test('a topic with more records than fit into the arguments of a call is compared', async () => {
   await using database = await migratedDatabase(18)
@@ -8,10 +8,10 @@ test('a topic with more records than fit into the arguments of a call is compare
   const ids = await write(pool, 250_000)
   await publishAll(pool)
   const toMs = Date.now() + 60_000
-  const found = await verify(pool, {
+  const found = await verify(asOperator(database), {
     fromMs: 0,
     toMs,
-    consumers: [pool],
+    consumers: [asOperator(database)],
     readTopic: async (topic) =>
       ids.map((id, n) => {
         const place = { topic, partition: 0, offset: BigInt(n) }

@@ -202,10 +202,15 @@ describe.each(postgresVersions)('emit on Postgres %i', (version) => {
       .then((results) => (results as unknown as { rows: unknown[] }[])[2] as { rows: unknown[] })
     expect(rows).toHaveLength(1)
     const named = createOutbox({ source: 'shop', schema: 'Böx "1"' })
-    await inTransaction(database, async (_, tx) => {
-      await named.emit(tx, { topic: 't', type: 'x', data: 1 })
-      await named.emitMany(tx, [{ topic: 't', type: 'x', data: 1 }])
-    })
+    await inTransaction(
+      database,
+      async (_, tx) => {
+        await named.emit(tx, { topic: 't', type: 'x', data: 1 })
+        await named.emitMany(tx, [{ topic: 't', type: 'x', data: 1 }])
+      },
+      'begin',
+      database.pool,
+    )
     expect((await database.pool.query('select 1 from "Böx ""1""".outbox')).rowCount).toBe(2)
     await database.pool.query('drop schema "Böx ""1""" cascade')
   })

@@ -4,7 +4,7 @@ import { until } from '@oncebox/testkit'
 import { postgresVersions, type TestDatabase } from '@oncebox/testkit/harness'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { empty, inTransaction, messages, migratedDatabase, outboxRows } from './kit.js'
+import { empty, inTransaction, messages, migratedDatabase, outboxRows, producerUrl } from './kit.js'
 
 const outbox = createOutbox({ source: 'shop', messages })
 
@@ -21,7 +21,7 @@ describe.each(postgresVersions)('the producer on Postgres %i', (version) => {
   afterAll(() => database?.drop())
 
   async function connect(user?: string): Promise<pg.Client> {
-    const url = new URL(database.url)
+    const url = new URL(producerUrl(database))
     if (user !== undefined) url.username = user
     const client = new pg.Client({ connectionString: url.href })
     clients.push(client)
@@ -128,7 +128,7 @@ describe.each(postgresVersions)('the producer on Postgres %i', (version) => {
   it('two transactions that emit the same keys in opposite order do not wait for each other', async () => {
     const [one, two] = [await connect(), await connect()]
     for (const client of [one, two]) {
-      await client.query("set lock_timeout = '100ms'; set deadlock_timeout = '10ms'")
+      await client.query("set lock_timeout = '100ms'")
       await client.query('begin')
     }
     const emit = (client: pg.Client, id: string) => outbox.emit(fromPg(client), 'order.created', { id })

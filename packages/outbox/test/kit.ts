@@ -1,8 +1,8 @@
 import { defineMessages, isOnceboxError, type OnceboxError, type Tx } from '@oncebox/core'
 import { fromPg } from '@oncebox/core/pg'
-import { migrate } from '@oncebox/schema'
+import { applyRoles, defaultRoles, migrate } from '@oncebox/schema'
 import type { PostgresVersion } from '@oncebox/testkit'
-import { type TestDatabase, testDatabase } from '@oncebox/testkit/harness'
+import { createRoleLogins, type TestDatabase, testDatabase } from '@oncebox/testkit/harness'
 import type pg from 'pg'
 import { expect } from 'vitest'
 import { z } from 'zod'
@@ -28,6 +28,13 @@ export interface StoredRow {
   readonly payload: Buffer | null
 }
 
+const producerRole = defaultRoles().producer
+
+/** What a service has: connections with the rights of a producer. The database's own pool is the test's eye. */
+export const asProducer = (database: TestDatabase): pg.Pool => database.as(producerRole)
+
+export const producerUrl = (database: TestDatabase): string => database.urlAs(producerRole)
+
 /** A migrated database of its own with a business table `account(id, money)`. */
 export async function migratedDatabase(version: PostgresVersion = 18): Promise<TestDatabase> {
   return testDatabase({
@@ -36,7 +43,11 @@ export async function migratedDatabase(version: PostgresVersion = 18): Promise<T
       const client = await pool.connect()
       try {
         await migrate(fromPg(client))
+        await applyRoles(fromPg(client))
+        await createRoleLogins(pool, [producerRole])
         await client.query('create table account (id text primary key, money int not null)')
+        await client.query(`alter default privileges grant all on tables to ${producerRole}`)
+        await client.query(`grant all on account to ${producerRole}`)
       } finally {
         client.release()
       }
@@ -55,13 +66,14 @@ export async function empty(database: TestDatabase): Promise<void> {
   await database.pool.query('truncate oncebox.outbox, oncebox.scheduled, account')
 }
 
-/** Runs `work` in a transaction and commits; rolls back and throws when it throws. */
+/** Runs `work` in a transaction of a producer and commits; rolls back and throws when it throws. */
 export async function inTransaction<T>(
   database: TestDatabase,
   work: (client: pg.PoolClient, tx: Tx) => Promise<T>,
   begin = 'begin',
+  pool = asProducer(database),
 ): Promise<T> {
-  const client = await database.pool.connect()
+  const client = await pool.connect()
   try {
     await client.query(begin)
     const result = await work(client, fromPg(client))

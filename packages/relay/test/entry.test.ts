@@ -22,7 +22,7 @@ function rowsByDriver(at: Bench): Promise<OutboxRow[]> {
 }
 
 async function entriesOf(at: Bench, limits: { pageRows: number; pageBytes: number }): Promise<Entry[][]> {
-  const session = await Session.open(at.database.pool, { settings: windowSessionSettings, timeoutMs: 20_000 })
+  const session = await Session.open(at.relayPool, { settings: windowSessionSettings, timeoutMs: 20_000 })
   const progress = { last: '3:3:', page: null }
   try {
     const source = new PollingSource({ session, tables: tables(), share, progress, ...limits })

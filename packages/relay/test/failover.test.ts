@@ -1,5 +1,6 @@
-import { tables } from '@oncebox/schema'
+import { defaultRoles, tables } from '@oncebox/schema'
 import { fastSettings, type PostgresServer, startPostgres, startStandby, until } from '@oncebox/testkit'
+import { urlAs } from '@oncebox/testkit/harness'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { PollingSource } from '../dist/pollingSource.js'
@@ -103,7 +104,8 @@ describe('Postgres and the relay', () => {
     await using at = await benchOf(server)
     await at.emit('t', 'k', '1')
     const standby = await startStandby(server, { settings: fastSettings })
-    const pool = new pg.Pool({ connectionString: standby.urlOf(new URL(at.database.url).pathname.slice(1)) })
+    const url = standby.urlOf(new URL(at.database.url).pathname.slice(1))
+    const pool = new pg.Pool({ connectionString: urlAs(url, defaultRoles().relay) })
     pool.on('error', () => undefined)
     try {
       await until(async () => (await pool.query('select from oncebox.outbox')).rows.length === 1, {

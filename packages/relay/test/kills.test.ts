@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { RelayOptions } from '@oncebox/relay'
+import { defaultRoles } from '@oncebox/schema'
 import { type NodeProcess, spawnNode, until } from '@oncebox/testkit'
+import { urlAs } from '@oncebox/testkit/harness'
 import { describe, expect, test } from 'vitest'
 import { type Bench, bench } from './relayBench.js'
 
@@ -23,6 +25,8 @@ interface Parts {
 
 const script = fileURLToPath(new URL('./processes/relayProcess.mjs', import.meta.url))
 
+const relayRole = defaultRoles().relay
+
 /** A database, and a file that relays in processes of their own publish to. */
 async function killBench() {
   const at = await bench()
@@ -33,7 +37,9 @@ async function killBench() {
   return {
     at,
     start(holder: string, parts: Parts = {}): NodeProcess {
-      const child = spawnNode(script, [JSON.stringify({ url: at.database.url, file, holder, ...parts })])
+      const child = spawnNode(script, [
+        JSON.stringify({ url: urlAs(at.database.url, relayRole), file, holder, ...parts }),
+      ])
       children.push(child)
       return child
     },

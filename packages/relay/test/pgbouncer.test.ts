@@ -1,5 +1,6 @@
+import { defaultRoles } from '@oncebox/schema'
 import { startPgbouncer, until } from '@oncebox/testkit'
-import { pgbouncerMissing } from '@oncebox/testkit/harness'
+import { pgbouncerMissing, urlAs } from '@oncebox/testkit/harness'
 import pg from 'pg'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { bench } from './relayBench.js'
@@ -50,7 +51,11 @@ describe.skipIf(pgbouncerMissing())('a relay behind pgbouncer', () => {
 
   test('in session mode, publishes', async () => {
     await using at = await bench()
-    await using pooler = await startPgbouncer({ url: at.database.url, poolMode: 'session', poolSize: 10 })
+    await using pooler = await startPgbouncer({
+      url: urlAs(at.database.url, defaultRoles().relay),
+      poolMode: 'session',
+      poolSize: 10,
+    })
     await at.emit('t', 'k', '1')
     const pool = new pg.Pool({ connectionString: pooler.through(at.database.url), max: 5 })
     expect(await at.relay({ pool }).drain()).toEqual({ published: 1, parked: 0 })

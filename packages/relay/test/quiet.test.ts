@@ -53,9 +53,9 @@ describe('an idle relay', () => {
     await using at = await bench()
     let statements = 0
     const pool: SessionPool = {
-      on: at.database.pool.on.bind(at.database.pool) as SessionPool['on'],
+      on: at.relayPool.on.bind(at.relayPool) as SessionPool['on'],
       async connect() {
-        const client = await at.database.pool.connect()
+        const client = await at.relayPool.connect()
         return {
           on: (event, listener) => client.on(event as 'error', listener),
           release: (destroy) => client.release(destroy),

@@ -25,7 +25,7 @@ async function emitUntil(at: Bench, done: () => Promise<boolean>): Promise<numbe
 }
 
 async function withSession<T>(at: Bench, work: (session: Session) => Promise<T>): Promise<T> {
-  const session = await Session.open(at.database.pool, { timeoutMs: 10_000 })
+  const session = await Session.open(at.relayPool, { timeoutMs: 10_000 })
   try {
     return await work(session)
   } finally {

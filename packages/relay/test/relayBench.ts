@@ -1,13 +1,24 @@
 import { createRelay, type Relay, type RelayEvent, type RelayOptions } from '@oncebox/relay'
-import { type MigrateOptions, migrate } from '@oncebox/schema'
+import { applyRoles, defaultRoles, type MigrateOptions, migrate } from '@oncebox/schema'
 import { until } from '@oncebox/testkit'
-import { type TestDatabase, type TestDatabaseOptions, testDatabase } from '@oncebox/testkit/harness'
+import {
+  createRoleLogins,
+  type TestDatabase,
+  type TestDatabaseOptions,
+  testDatabase,
+  urlAs,
+} from '@oncebox/testkit/harness'
 import { type MemoryTransport, memoryTransport } from '@oncebox/transport/memory'
 import pg from 'pg'
 
-/** A database with the schema in it, and sessions and relays that end with it. */
+/**
+ * A database with the schema in it, and sessions and relays that end with it. What the bench emits it emits as a producer, and
+ * its relays have the rights of a relay; everything else is the owner's: what tests look at, and the faults they make.
+ */
 export interface Bench extends AsyncDisposable {
   readonly database: Pick<TestDatabase, 'url' | 'pool'>
+  /** What a relay here has: a pool with the rights of one. */
+  readonly relayPool: pg.Pool
   readonly transport: MemoryTransport
   readonly events: RelayEvent[]
   /** A session of its own. */
@@ -33,6 +44,8 @@ export async function migrated(url: string, options: MigrateOptions = {}): Promi
   await client.connect()
   try {
     await migrate(client, options)
+    await applyRoles(client, options.schema === undefined ? {} : { schema: options.schema })
+    await createRoleLogins(client, Object.values(defaultRoles(options.schema)))
   } finally {
     await client.end()
   }
@@ -43,11 +56,17 @@ export function benchOn(
   dispose: () => Promise<unknown>,
   transport: MemoryTransport = memoryTransport(),
 ): Bench {
+  const roles = defaultRoles()
+  const [producer, relayPool] = [roles.producer, roles.relay].map((role) => poolAs(database.url, role)) as [
+    pg.Pool,
+    pg.Pool,
+  ]
   const clients: pg.Client[] = []
   const relays: Relay[] = []
   const events: RelayEvent[] = []
   return {
     database,
+    relayPool,
     transport,
     events,
     async open() {
@@ -58,11 +77,11 @@ export function benchOn(
       return client
     },
     async emit(topic, key, text) {
-      await database.pool.query('select oncebox.emit($1, $2, $3, $4::text)', [topic, key, 'thing.happened', text])
+      await producer.query('select oncebox.emit($1, $2, $3, $4::text)', [topic, key, 'thing.happened', text])
     },
     relay(own = {}) {
       const relay = createRelay({
-        pool: database.pool,
+        pool: relayPool,
         publisher: transport.publisher(),
         onEvent: (event) => events.push(event),
         ...own,
@@ -86,9 +105,17 @@ export function benchOn(
     async [Symbol.asyncDispose]() {
       await Promise.allSettled(relays.map((relay) => relay.stop({ deadlineMs: 2_000 })))
       await Promise.allSettled(clients.map((client) => client.end()))
+      await Promise.allSettled([producer.end(), relayPool.end()])
       await dispose()
     },
   }
+}
+
+function poolAs(url: string, role: string): pg.Pool {
+  const pool = new pg.Pool({ connectionString: urlAs(url, role) })
+  pool.on('error', () => undefined)
+  pool.on('connect', (client) => client.on('error', () => undefined))
+  return pool
 }
 
 export function texts(transport: MemoryTransport, topic: string): string[] {

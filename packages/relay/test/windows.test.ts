@@ -45,7 +45,7 @@ describe.each(postgresVersions)('windows on Postgres %i', (version) => {
   test('G1: a running transaction whose xid is at or above xmax, and so absent from xip, is published when it commits', async () => {
     await using at = await bench({ version })
     const [running, other] = [await at.open(), await at.open()]
-    const session = await Session.open(at.database.pool, { settings: windowSessionSettings, timeoutMs: 10_000 })
+    const session = await Session.open(at.relayPool, { settings: windowSessionSettings, timeoutMs: 10_000 })
     const progress = { last: '3:3:', page: null }
     const source = new PollingSource({ session, tables: tables(), share, progress, pageRows: 10, pageBytes: 1000 })
     const values = async () => (await source.read()).entries.map((entry) => Buffer.from(entry.value ?? []).toString())
@@ -71,7 +71,7 @@ describe.each(postgresVersions)('windows on Postgres %i', (version) => {
 
   test('G1: a window asked for in a transaction that has an xid is refused', async () => {
     await using at = await bench({ version })
-    const session = await Session.open(at.database.pool, { settings: windowSessionSettings, timeoutMs: 10_000 })
+    const session = await Session.open(at.relayPool, { settings: windowSessionSettings, timeoutMs: 10_000 })
     try {
       const progress = { last: '3:3:', page: null }
       const source = new PollingSource({ session, tables: tables(), share, progress, pageRows: 10, pageBytes: 1000 })

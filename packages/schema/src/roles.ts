@@ -1,5 +1,6 @@
 import { quoteIdentifier, quoteLiteral, type Tx } from '@oncebox/core'
 import { grantsOf } from './grants.js'
+import { lockKey } from './migrationStatements.js'
 import { defaultSchema, quoteSchema } from './schemaName.js'
 
 /**
@@ -43,9 +44,10 @@ export function printRoles(options: RolesOptions = {}): string {
 
 /**
  * Runs `printRoles` on `tx`, in one transaction that the caller opens. The user owns the schema, and may create roles
- * where some are missing.
+ * where some are missing. Any number of processes may run it at once.
  */
 export async function applyRoles(tx: Tx, options: RolesOptions = {}): Promise<void> {
+  await tx.query('SELECT pg_advisory_xact_lock($1::bigint)', [lockKey(options.schema ?? defaultSchema)])
   await tx.query(printRoles(options))
 }
 
@@ -54,6 +56,8 @@ function createRole(name: string): string {
   // Asked first: CREATE ROLE takes rights that only the first run needs.
   return `DO $role$ BEGIN
   IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = ${quoteLiteral(name)}) THEN CREATE ROLE ${role} NOLOGIN; END IF;
+-- Roles belong to the cluster: somebody who migrates another database of it may have been quicker.
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
 END $role$;`
 }
 

@@ -4,6 +4,7 @@ import { type JavaToolResult, runJavaTool } from './javaTool.js'
 import { kafkaAvailability, prepareKafka } from './kafkaRuntime.js'
 import { findPgbouncer } from './pgbouncer.js'
 import type { PostgresVersion } from './postgresBinaries.js'
+import { urlAs } from './roleLogins.js'
 import { createSharedServers, offeredServers, type SharedServers } from './sharedServers.js'
 import { until } from './until.js'
 
@@ -20,8 +21,12 @@ export interface TestDatabase extends AsyncDisposable {
   readonly url: string
   readonly name: string
   readonly version: PostgresVersion
-  /** At most ten connections; ended by `drop`. */
+  /** Of a superuser, who owns everything in it; at most ten connections; ended by `drop`. */
   readonly pool: pg.Pool
+  /** The same for a login that has the rights of `role` and no others, made by `createRoleLogins`. */
+  as(role: string): pg.Pool
+  /** Its connection string. */
+  urlAs(role: string): string
   /** Ends the pool and drops the database, with the sessions others have on it. */
   drop(): Promise<void>
 }
@@ -32,6 +37,8 @@ export interface TestDatabaseOptions {
   /** Runs on the fresh database before it is handed out: migrations, tables. */
   readonly prepare?: (database: { url: string; pool: pg.Pool }) => Promise<unknown>
 }
+
+export { createRoleLogins, urlAs } from './roleLogins.js'
 
 let own: SharedServers | undefined
 
@@ -54,13 +61,10 @@ export async function testDatabase(options: TestDatabaseOptions = {}): Promise<T
   await administer(server, (client) => client.query(`create database ${pg.escapeIdentifier(name)}`))
   const url = new URL(server)
   url.pathname = `/${name}`
-  const pool = new pg.Pool({ connectionString: url.href, max: 10 })
-  // A connection that a test terminates would otherwise end the test process: an idle one is the pool's, and one that
-  // the pool is closing, which it has let go of before its socket is closed, is nobody's.
-  pool.on('error', () => undefined)
-  pool.on('connect', (client) => client.on('error', () => undefined))
+  const pool = calmPool(url.href)
+  const pools = new Map<string, pg.Pool>()
   const drop = async (): Promise<void> => {
-    if (!pool.ended) await pool.end()
+    await Promise.all([pool, ...pools.values()].map((each) => each.ended || each.end()))
     await administer(server, async (client) => {
       await sessionsEnd(client, name)
       await client.query(`drop database if exists ${pg.escapeIdentifier(name)} with (force)`)
@@ -72,7 +76,31 @@ export async function testDatabase(options: TestDatabaseOptions = {}): Promise<T
     await drop()
     throw error
   }
-  return { url: url.href, name, version, pool, drop, [Symbol.asyncDispose]: drop }
+  return {
+    url: url.href,
+    name,
+    version,
+    pool,
+    as(role) {
+      const its = pools.get(role) ?? calmPool(urlAs(url.href, role))
+      pools.set(role, its)
+      return its
+    },
+    urlAs: (role) => urlAs(url.href, role),
+    drop,
+    [Symbol.asyncDispose]: drop,
+  }
+}
+
+/**
+ * A connection that a test terminates would otherwise end the test process: an idle one is the pool's, and one that the
+ * pool is closing, which it has let go of before its socket is closed, is nobody's.
+ */
+function calmPool(connectionString: string): pg.Pool {
+  const pool = new pg.Pool({ connectionString, max: 10 })
+  pool.on('error', () => undefined)
+  pool.on('connect', (client) => client.on('error', () => undefined))
+  return pool
 }
 
 /**

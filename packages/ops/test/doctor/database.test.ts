@@ -4,7 +4,7 @@ import { fastSettings, startPostgres, startStandby } from '@oncebox/testkit'
 import { postgresVersions, type TestDatabase, testDatabase, uniqueName } from '@oncebox/testkit/harness'
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { migratedDatabase, publishAll, write } from '../prepared.js'
+import { asOperator, migratedDatabase, publishAll, write } from '../prepared.js'
 import { codesOf, examine, findings } from './examined.js'
 
 const hour = 3_600_000
@@ -34,7 +34,7 @@ describe.each(postgresVersions)('doctor makes out, on Postgres %i,', (version) =
   test('nothing but settings in a database that is as it should be; without brokers it says what it skips', async () => {
     await write(database.pool, 3)
     await publishAll(database.pool)
-    const reports = await examine(database.pool, { limits: { openTransactionMs: hour } })
+    const reports = await examine(asOperator(database), { limits: { openTransactionMs: hour } })
     expect(codesOf(reports)).toEqual([])
     const skipped = reports.filter(({ state }) => state === 'skipped')
     expect(skipped.map(({ reason }) => reason)).toEqual(Array(5).fill('no brokers are given'))
@@ -43,7 +43,7 @@ describe.each(postgresVersions)('doctor makes out, on Postgres %i,', (version) =
 
   test('a schema that is not migrated, with the command, and goes on with what it can see', async () => {
     await using database = await testDatabase({ version })
-    const reports = await examine(database.pool, { schema: 'my box', limits: { openTransactionMs: hour } })
+    const reports = await examine(asOperator(database), { schema: 'my box', limits: { openTransactionMs: hour } })
     expect(codesOf(reports)).toEqual(['NOT_MIGRATED'])
     expect(reports.flatMap((check) => check.findings).find(({ code }) => code === 'NOT_MIGRATED')).toMatchObject({
       severity: 'problem',
@@ -61,9 +61,11 @@ describe.each(postgresVersions)('doctor makes out, on Postgres %i,', (version) =
     await database.pool.query(
       `DELETE FROM oncebox.migration WHERE version = (SELECT max(version) FROM oncebox.migration)`,
     )
-    expect((await findings(database.pool, 'NOT_MIGRATED'))[0]?.what).toMatch(/is at version \d+, and this version of/)
+    expect((await findings(asOperator(database), 'NOT_MIGRATED'))[0]?.what).toMatch(
+      /is at version \d+, and this version of/,
+    )
     await database.pool.query(`UPDATE oncebox.migration SET checksum = 'other' WHERE version = 2`)
-    expect((await findings(database.pool, 'MIGRATIONS_UNSOUND'))[0]?.what).toContain('2 is changed')
+    expect((await findings(asOperator(database), 'MIGRATIONS_UNSOUND'))[0]?.what).toContain('2 is changed')
   })
 
   test('a user without rights, by name, with what has to be granted', async () => {
@@ -92,13 +94,13 @@ describe.each(postgresVersions)('doctor makes out, on Postgres %i,', (version) =
 
   test('a restored database', async () => {
     await database.pool.query(`UPDATE oncebox.database_identity SET system_identifier = '1'`)
-    expect(await findings(database.pool, 'DATABASE_CHANGED')).toMatchObject([{ severity: 'problem' }])
+    expect(await findings(asOperator(database), 'DATABASE_CHANGED')).toMatchObject([{ severity: 'problem' }])
   })
 
   test('messages without a relay; a lane without a relay where nothing waits is advice', async () => {
-    expect(await findings(database.pool, 'NO_RELAY')).toMatchObject([{ severity: 'advice' }])
+    expect(await findings(asOperator(database), 'NO_RELAY')).toMatchObject([{ severity: 'advice' }])
     await write(database.pool, 2)
-    expect(await findings(database.pool, 'NO_RELAY')).toMatchObject([
+    expect(await findings(asOperator(database), 'NO_RELAY')).toMatchObject([
       { severity: 'problem', what: expect.stringContaining('2 messages waiting') },
     ])
   })
@@ -108,8 +110,8 @@ describe.each(postgresVersions)('doctor makes out, on Postgres %i,', (version) =
     await publishAll(pool)
     await write(pool, 10)
     const writing = (count: number) => ({ sleep: async () => void (await write(pool, count)) })
-    expect(await findings(pool, 'LAG_GROWING', writing(99))).toEqual([])
-    expect(await findings(pool, 'LAG_GROWING', writing(100))).toMatchObject([
+    expect(await findings(asOperator(database), 'LAG_GROWING', writing(99))).toEqual([])
+    expect(await findings(asOperator(database), 'LAG_GROWING', writing(100))).toMatchObject([
       { what: expect.stringMatching(/^Lane 0 falls behind: 100 messages more in 0 ms; 209 messages waiting/) },
     ])
     const keepingUp = {
@@ -118,7 +120,7 @@ describe.each(postgresVersions)('doctor makes out, on Postgres %i,', (version) =
         await write(pool, 150)
       },
     }
-    expect(await findings(pool, 'LAG_GROWING', keepingUp)).toEqual([])
+    expect(await findings(asOperator(database), 'LAG_GROWING', keepingUp)).toEqual([])
   })
 
   test('who has a transaction open, in any database of the cluster, since when, and how to end it', async () => {
@@ -131,7 +133,7 @@ describe.each(postgresVersions)('doctor makes out, on Postgres %i,', (version) =
       await idle.query('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1')
       const { rows } = await idle.query('SELECT pg_backend_pid() AS pid')
       const { pid } = rows[0]
-      const found = await findings(database.pool, 'SNAPSHOT_HELD')
+      const found = await findings(asOperator(database), 'SNAPSHOT_HELD')
       const own = found.find(({ what }) => what.startsWith(`Pid ${pid} `))
       expect(own?.what).toMatch(
         new RegExp(
@@ -139,7 +141,7 @@ describe.each(postgresVersions)('doctor makes out, on Postgres %i,', (version) =
         ),
       )
       expect(own?.next).toContain(`SELECT pg_terminate_backend(${pid})`)
-      const patient = await findings(database.pool, 'SNAPSHOT_HELD', { limits: { openTransactionMs: hour } })
+      const patient = await findings(asOperator(database), 'SNAPSHOT_HELD', { limits: { openTransactionMs: hour } })
       expect(patient).toEqual([])
     } finally {
       await idle.end()
@@ -154,7 +156,9 @@ describe.each(postgresVersions)('doctor makes out, on Postgres %i,', (version) =
     await client.query(`PREPARE TRANSACTION '${gid.replace("'", "''")}'`)
     client.release()
     try {
-      const found = (await findings(database.pool, 'PREPARED_TRANSACTION')).filter(({ what }) => what.includes(gid))
+      const found = (await findings(asOperator(database), 'PREPARED_TRANSACTION')).filter(({ what }) =>
+        what.includes(gid),
+      )
       expect(found).toMatchObject([{ next: expect.stringContaining(`ROLLBACK PREPARED '${gid.replace("'", "''")}'`) }])
     } finally {
       await database.pool.query(`ROLLBACK PREPARED '${gid.replace("'", "''")}'`)
@@ -168,7 +172,7 @@ describe.each(postgresVersions)('doctor makes out, on Postgres %i,', (version) =
     await publishAll(pool)
     await pool.query(`UPDATE oncebox.outbox SET created_at = now() - interval '4 days'`)
     await pool.query(`SELECT setval('oncebox.outbox_slot', 1)`)
-    expect((await findings(pool, 'LEAF_NOT_RECLAIMED'))[0]?.next).toContain('Start a relay')
+    expect((await findings(asOperator(database), 'LEAF_NOT_RECLAIMED'))[0]?.next).toContain('Start a relay')
     const holder = await pool.connect()
     const preparing = await pool.connect()
     try {
@@ -176,7 +180,7 @@ describe.each(postgresVersions)('doctor makes out, on Postgres %i,', (version) =
       const { rows } = await holder.query('SELECT pg_backend_pid() AS pid')
       await preparing.query(`BEGIN; LOCK TABLE oncebox.outbox_0 IN ROW EXCLUSIVE MODE`)
       await preparing.query(`PREPARE TRANSACTION '${gid}'`)
-      const [found] = await findings(pool, 'LEAF_NOT_RECLAIMED')
+      const [found] = await findings(asOperator(database), 'LEAF_NOT_RECLAIMED')
       expect(found?.what).toContain(`outbox_0 by pid ${rows[0].pid} (idle in transaction)`)
       expect(found?.what).toContain(`outbox_0 by prepared transaction "${gid}"`)
       expect(found?.next).toContain(`SELECT pg_terminate_backend(${rows[0].pid})`)
@@ -192,9 +196,9 @@ describe.each(postgresVersions)('doctor makes out, on Postgres %i,', (version) =
     for (let slot = 0; slot < 8; slot++) {
       await database.pool.query(`SELECT setval('oncebox.outbox_slot', ${slot})`)
       await write(database.pool, 1)
-      if (slot === 6) expect(await findings(database.pool, 'RING_FULL')).toEqual([])
+      if (slot === 6) expect(await findings(asOperator(database), 'RING_FULL')).toEqual([])
     }
-    expect(await findings(database.pool, 'RING_FULL')).toHaveLength(1)
+    expect(await findings(asOperator(database), 'RING_FULL')).toHaveLength(1)
   })
 
   test('parked keys, overdue schedules and dead letters', async () => {
@@ -205,19 +209,19 @@ describe.each(postgresVersions)('doctor makes out, on Postgres %i,', (version) =
         VALUES (now() - interval '2 minutes', gen_random_uuid(), 's', 'orders', 'y');
       INSERT INTO oncebox.dead_letter (record_time, partition, attempts, consumer, source, message_id, topic, type, reason, headers)
         VALUES (now(), 0, 8, 'billing', 's', '1', 'orders', 'y', 'HANDLER_FAILED', '[]')`)
-    const codes = codesOf(await examine(database.pool, { limits: { openTransactionMs: hour } }))
+    const codes = codesOf(await examine(asOperator(database), { limits: { openTransactionMs: hour } }))
     expect(codes).toEqual(['SCHEDULED_OVERDUE', 'KEYS_PARKED', 'DEAD_LETTERS'])
-    const consumer = await examine(database.pool, { scope: 'consumer', limits: { openTransactionMs: hour } })
+    const consumer = await examine(asOperator(database), { scope: 'consumer', limits: { openTransactionMs: hour } })
     expect(codesOf(consumer)).toEqual(['DEAD_LETTERS'])
   })
 
   test('clocks that disagree: of this machine, and of a producer that makes ids in the future', async () => {
     const { pool } = database
-    expect(await findings(pool, 'CLOCK_SKEW')).toEqual([])
-    expect(await findings(pool, 'CLOCK_SKEW', { now: () => Date.now() + hour })).toMatchObject([
+    expect(await findings(asOperator(database), 'CLOCK_SKEW')).toEqual([])
+    expect(await findings(asOperator(database), 'CLOCK_SKEW', { now: () => Date.now() + hour })).toMatchObject([
       { what: "This machine's clock is 60 min ahead of that of the database." },
     ])
-    expect(await findings(pool, 'CLOCK_SKEW', { now: () => Date.now() - 6_000 })).toHaveLength(1)
+    expect(await findings(asOperator(database), 'CLOCK_SKEW', { now: () => Date.now() - 6_000 })).toHaveLength(1)
     const idAt = (unixMs: number) =>
       unixMs
         .toString(16)
@@ -226,9 +230,9 @@ describe.each(postgresVersions)('doctor makes out, on Postgres %i,', (version) =
     const insert = `INSERT INTO oncebox.outbox (id, source, topic, type) VALUES ($1::uuid, $2, 'orders', 'y')`
     await pool.query(insert, [`${idAt(Date.now() - hour)}-7000-8000-000000000000`, 'slow'])
     await pool.query(insert, [`${idAt(Date.now() + hour)}-4000-8000-000000000000`, 'random'])
-    expect(await findings(pool, 'IDS_AHEAD')).toEqual([])
+    expect(await findings(asOperator(database), 'IDS_AHEAD')).toEqual([])
     await pool.query(insert, [`${idAt(Date.now() + hour)}-7000-8000-000000000000`, 'fast'])
-    expect(await findings(pool, 'IDS_AHEAD')).toMatchObject([
+    expect(await findings(asOperator(database), 'IDS_AHEAD')).toMatchObject([
       { what: expect.stringMatching(/^Source "fast" writes ids up to (59|60) min/) },
     ])
   })
@@ -238,7 +242,7 @@ describe.each(postgresVersions)('doctor makes out, on Postgres %i,', (version) =
     let asking: pg.PoolClient | undefined
     try {
       await locking.query('BEGIN; LOCK TABLE oncebox.scheduled IN ACCESS EXCLUSIVE MODE')
-      asking = await database.pool.connect()
+      asking = await asOperator(database).connect()
       await asking.query(`SET lock_timeout = '100ms'`)
       const reports = await doctor(asking, { limits: { sampleMs: 0 } })
       const skipped = reports.filter(({ reason }) => reason === 'somebody holds a lock on it')

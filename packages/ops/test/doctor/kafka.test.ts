@@ -4,7 +4,7 @@ import { kafkaMissing, type TestDatabase, testKafka, uniqueName } from '@oncebox
 import type { Inspector } from '@oncebox/transport'
 import kafkaClient, { type Admin } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { migratedDatabase } from '../prepared.js'
+import { asOperator, migratedDatabase } from '../prepared.js'
 import { examine, findings } from './examined.js'
 
 const { Kafka, logLevel } = kafkaClient
@@ -42,7 +42,7 @@ describe.skipIf(await kafkaMissing())('doctor and lag ask a real Kafka', () => {
       [topic, bytes],
     )
   const about = async (code: ProblemCode, topic: string) =>
-    (await findings(database.pool, code, { inspector })).filter(({ what }) => what.includes(topic))
+    (await findings(asOperator(database), code, { inspector })).filter(({ what }) => what.includes(topic))
 
   test('a topic that messages are written for and that does not exist', async () => {
     const existing = await createTopic()
@@ -102,7 +102,7 @@ describe.skipIf(await kafkaMissing())('doctor and lag ask a real Kafka', () => {
   test('brokers that do not answer are one problem, and the checks that need them are skipped', async () => {
     const nobody = kafkajsInspector({ brokers: ['127.0.0.1:1'], connectionTimeoutMs: 500 })
     onTestFinished(() => nobody.close())
-    const reports = await examine(database.pool, { inspector: nobody })
+    const reports = await examine(asOperator(database), { inspector: nobody })
     expect(reports.find(({ check }) => check === 'Kafka answers')?.findings).toMatchObject([
       { code: 'KAFKA_UNREACHABLE' },
     ])
@@ -127,7 +127,7 @@ describe.skipIf(await kafkaMissing())('doctor and lag ask a real Kafka', () => {
     await place(0, 3)
     await place(1, 0)
     const own = async (now: () => number, asking: Inspector | null = inspector) =>
-      (await consumerLag(database.pool, { inspector: asking, now })).filter(({ group }) => group === 'lagging')
+      (await consumerLag(asOperator(database), { inspector: asking, now })).filter(({ group }) => group === 'lagging')
     // As somebody an hour later would see it.
     const later = Date.now() + 3_600_000
     const [read, unread] = await own(() => later)
