@@ -28,6 +28,15 @@ export function treeCpuUs(pid: number | undefined): number {
   }
 }
 
+/** CPU time in microseconds of this process's children that have ended. NaN where there is no /proc. */
+export function endedChildrenCpuUs(): number {
+  try {
+    return parseStat(readFileSync('/proc/self/stat', 'latin1')).endedChildrenUs
+  } catch {
+    return Number.NaN
+  }
+}
+
 function processCpuUs(pid: number): number {
   try {
     const { ownUs, endedChildrenUs } = parseStat(readFileSync(`/proc/${pid}/stat`, 'latin1'))

@@ -1,3 +1,6 @@
+/** How many write at a time. */
+export const writers = 8
+
 /** What a transaction writes beside its business row, and which of its statements share a round trip. */
 export interface WriteWay {
   readonly message: 'none' | 'one' | 'many'

@@ -1,10 +1,19 @@
-// Effects of messages that are ready in memory: with the inbox, without one, and one message a transaction.
-import { defineMessages, localIds, type Message, silentLogger, type Tx } from '@oncebox/core'
+// Effects of messages that are ready in memory: with the inbox and without one, in a way of `inboxArms`.
+import {
+  decodeEnvelope,
+  decodePayload,
+  defineMessages,
+  localIds,
+  type Message,
+  silentLogger,
+  type Tx,
+} from '@oncebox/core'
 import { pgDatabase } from '@oncebox/core/pg'
 import { batch, createConsumer } from '@oncebox/inbox'
 import { memoryTransport } from '@oncebox/transport/memory'
 import pg from 'pg'
 import { measure } from '../armResult.js'
+import { type InboxArm, inboxArms } from '../inboxArms.js'
 import { payloadOf, topic, type } from '../workload.js'
 
 interface Data {
@@ -13,8 +22,7 @@ interface Data {
 }
 
 const messages = Number(process.env.MESSAGES)
-const way = process.env.WAY as 'inbox' | 'handlerEach' | 'noInbox' | 'onePerTransaction'
-const batchMessages = way === 'onePerTransaction' ? 1 : 1_000
+const { inbox, handler, batchMessages } = inboxArms[process.env.WAY as InboxArm]
 const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 8 })
 const transport = memoryTransport({ partitions: 1 })
 transport.createTopic(topic)
@@ -36,11 +44,16 @@ const publisher = transport.publisher()
 for (let from = 0; from < messages; from += 10_000) await publisher.publish(records.slice(from, from + 10_000))
 
 /** One row an effect, in one statement for all that came. */
-async function insertEffects(tx: Tx, data: readonly Data[]): Promise<void> {
+async function insertEffects(tx: Tx, received: readonly Message<Data>[]): Promise<void> {
   await tx.query('INSERT INTO effect (seq, key) SELECT * FROM unnest($1::int[], $2::text[])', [
-    data.map(({ seq }) => seq),
-    data.map(({ key }) => key),
+    received.map(({ data }) => data.seq),
+    received.map(({ data }) => data.key),
   ])
+}
+
+/** One row, in a statement of its own, as most handlers are written. */
+async function insertEffect(tx: Tx, { data }: Message<Data>): Promise<void> {
+  await tx.query('INSERT INTO effect (seq, key) VALUES ($1, $2)', [data.seq, data.key])
 }
 
 const group = `inbox-${process.pid}`
@@ -51,18 +64,28 @@ const done = (count: number) => {
   if (handled >= messages) all.resolve()
 }
 
-/** The same messages and the same effects, without ids, offsets and attempts. */
+/**
+ * The same messages, decoded in the same way, and the same effects in as many transactions: without ids, offsets and
+ * attempts.
+ */
 async function withoutInbox(): Promise<void> {
+  const database = pgDatabase(pool)
   const subscription = await transport.subscriber().subscribe(
     { group, topics: [topic], maxRecords: batchMessages, maxBytes: 4 << 20, logger: silentLogger },
     {
       assigned: async () => new Map(),
       revoked: async () => {},
-      async batch(delivered) {
-        const data = delivered.records.map(({ value }) => JSON.parse(Buffer.from(value ?? []).toString()) as Data)
-        await pgDatabase(pool).transaction(({ tx }) => insertEffects(tx, data))
-        done(data.length)
-        return { done: data.length }
+      async batch({ records: delivered }) {
+        const received = delivered.map((record) => {
+          const envelope = decodeEnvelope(record)
+          return { ...envelope, data: decodePayload(record.value, envelope.contentType) as Data }
+        })
+        await database.transaction(async ({ tx }) => {
+          if (handler === 'batch') await insertEffects(tx, received)
+          else for (const message of received) await insertEffect(tx, message)
+        })
+        done(received.length)
+        return { done: received.length }
       },
     },
   )
@@ -91,14 +114,9 @@ async function withInbox(): Promise<void> {
     batchMessages,
     handlers: {
       'order.created':
-        way === 'inbox'
-          ? batch((received: readonly Message<Data>[], { tx }) =>
-              insertEffects(
-                tx,
-                received.map(({ data }) => data),
-              ),
-            )
-          : ({ data }, { tx }) => insertEffects(tx, [data]),
+        handler === 'batch'
+          ? batch((received: readonly Message<Data>[], { tx }) => insertEffects(tx, received))
+          : (message, { tx }) => insertEffect(tx, message),
     },
     onEvent: (event) => {
       if (event.type === 'committed') done(event.handled)
@@ -110,7 +128,7 @@ async function withInbox(): Promise<void> {
 }
 
 await measure(async () => {
-  await (way === 'noInbox' ? withoutInbox() : withInbox())
+  await (inbox ? withInbox() : withoutInbox())
   return messages
 })
 await pool.end()

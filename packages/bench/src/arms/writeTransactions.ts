@@ -4,9 +4,8 @@ import { createOutbox } from '@oncebox/outbox'
 import pg from 'pg'
 import { measure } from '../armResult.js'
 import { payloadOf, topic, type } from '../workload.js'
-import { type WriteArm, writeArms } from '../writeArms.js'
+import { type WriteArm, writeArms, writers } from '../writeArms.js'
 
-const writers = 8
 const seconds = Number(process.env.SECONDS)
 const { message, pipeline } = writeArms[process.env.WAY as WriteArm]
 const outbox = createOutbox({ source: 'bench' })

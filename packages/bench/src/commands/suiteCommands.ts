@@ -1,12 +1,15 @@
 import { type Command, Option } from 'commander'
 import { consume } from '../consume.js'
 import { inbox } from '../inbox.js'
+import { type InboxArm, inboxArms } from '../inboxArms.js'
 import { latency } from '../latency.js'
 import { type PeerArm, peerArms, peers } from '../peers.js'
+import { pgbenchArms } from '../pgbenchScripts.js'
 import { profile } from '../profile.js'
 import type { SuiteResult } from '../results.js'
 import { scale } from '../scale.js'
 import { write } from '../write.js'
+import { writeArms } from '../writeArms.js'
 import { count, namesOf, progress } from './arguments.js'
 
 /** The subcommands that print what they measured, whole, as JSON: the table is made of it. */
@@ -16,7 +19,8 @@ export function addSuites(program: Command): void {
     .description('What a message costs the transaction it is written in: transactions a second, WAL.')
     .option('--seconds <n>', 'how long each run writes', count, 5)
     .option('--rounds <n>', 'how often each arm runs', count, 3)
-    .action((flags: { seconds: number; rounds: number }) => print(write({ ...flags, progress })))
+    .addOption(namedArms(Object.keys({ ...writeArms, ...pgbenchArms })))
+    .action((flags: { seconds: number; rounds: number; arms?: string[] }) => print(write({ ...flags, progress })))
   program
     .command('latency')
     .description('From the commit to a consumer of Kafka at a steady rate; and what an idle relay costs.')
@@ -35,7 +39,10 @@ export function addSuites(program: Command): void {
     .option('--messages <n>', 'messages of a run in batches', count, 50_000)
     .option('--remembered <n>', 'ids that are in the inbox before', count, 200_000)
     .option('--rounds <n>', 'how often each arm runs', count, 3)
-    .action((flags: { messages: number; remembered: number; rounds: number }) => print(inbox({ ...flags, progress })))
+    .addOption(namedArms(Object.keys(inboxArms)))
+    .action((flags: { messages: number; remembered: number; rounds: number; arms?: InboxArm[] }) =>
+      print(inbox({ ...flags, progress })),
+    )
   program
     .command('scale')
     .description('How the drain moves with backlog, retained rows, keys, payload, topics, an open transaction, lanes.')
@@ -51,7 +58,7 @@ export function addSuites(program: Command): void {
     .description('The drain beside relays that others made: Debezium, pg-transactional-outbox, Watermill.')
     .option('--messages <n>', 'messages in the backlog', count, 200_000)
     .option('--rounds <n>', 'how often each arm runs', count, 1)
-    .addOption(new Option('--arms <names>', 'comma-separated; all without it').argParser(namesOf(peerArms)))
+    .addOption(namedArms(peerArms))
     .action(({ arms = [...peerArms], ...flags }: { messages: number; rounds: number; arms?: PeerArm[] }) =>
       print(peers({ ...flags, arms, progress })),
     )
@@ -60,6 +67,10 @@ export function addSuites(program: Command): void {
     .description("Where the relay's process spends its time while it drains.")
     .option('--messages <n>', 'messages in the backlog', count, 200_000)
     .action((flags: { messages: number }) => print(profile({ ...flags, progress })))
+}
+
+function namedArms(known: readonly string[]): Option {
+  return new Option('--arms <names>', 'comma-separated; all without it').argParser(namesOf(known))
 }
 
 async function print(measured: Promise<SuiteResult>): Promise<void> {

@@ -1,0 +1,20 @@
+/** How messages become effects. */
+export interface InboxWay {
+  readonly inbox: boolean
+  /** `batch`: one call and one statement for all messages of a transaction. `each`: a call and a statement a message. */
+  readonly handler: 'batch' | 'each'
+  /** Messages a transaction, at most. */
+  readonly batchMessages: number
+  /** Of slow ways only a part of the messages is run: their rate does not depend on how many there are. */
+  readonly share: number
+}
+
+export const inboxArms = {
+  noInbox: { inbox: false, handler: 'batch', batchMessages: 1_000, share: 1 },
+  inbox: { inbox: true, handler: 'batch', batchMessages: 1_000, share: 1 },
+  noInboxEach: { inbox: false, handler: 'each', batchMessages: 1_000, share: 0.2 },
+  inboxEach: { inbox: true, handler: 'each', batchMessages: 1_000, share: 0.2 },
+  onePerTransaction: { inbox: true, handler: 'each', batchMessages: 1, share: 0.04 },
+} as const satisfies Record<string, InboxWay>
+
+export type InboxArm = keyof typeof inboxArms
