@@ -1,5 +1,6 @@
 import type { ErrorCode } from '@oncebox/core'
 import { type Entry, unresolvedUnit } from './entry.js'
+import { fitting } from './plan.js'
 
 /** Messages of one unit that wait for another try, in order. */
 export interface FailingUnit {
@@ -16,6 +17,12 @@ export interface FailingUnit {
   readonly aloneSince: number | null
 }
 
+/** What is tried again: names of units, and messages with the name of the unit they waited in. */
+export interface TakenAgain {
+  readonly units: readonly string[]
+  readonly entries: readonly { readonly entry: Entry; readonly unit: string }[]
+}
+
 /** What got no acknowledgement, and what came later for the same units. */
 export class Backlog {
   readonly #units = new Map<string, FailingUnit>()
@@ -26,6 +33,7 @@ export class Backlog {
 
   /** The unit that a message has to wait in, behind others; undefined when it need not. */
   waitsIn(entry: Pick<Entry, 'topic' | 'unit'>): string | undefined {
+    if (this.#units.size === 0) return undefined
     const unresolved = unresolvedUnit(entry.topic)
     if (this.#units.has(unresolved)) return unresolved
     const { unit } = entry
@@ -50,6 +58,7 @@ export class Backlog {
 
   /** Units whose time has come; the one that was tried longest ago first, so that they take turns. */
   due(now: number): FailingUnit[] {
+    if (this.#units.size === 0) return []
     return this.units()
       .filter((unit) => unit.retryAt <= now)
       .sort((one, other) => one.failedAt - other.failedAt)
@@ -96,9 +105,24 @@ export class Backlog {
     })
   }
 
-  /** Takes up to `limit` messages of a unit out, for another try; the unit stays until `failed` or `recovered`. */
-  take(unit: FailingUnit, limit: number): Entry[] {
-    return unit.entries.splice(0, limit)
+  /**
+   * Takes messages of units whose time has come out for another try, within both limits, at least one where there is one.
+   * Their units stay until `failed` or `recovered`.
+   */
+  takeDue(now: number, messages: number, bytes: number): TakenAgain {
+    const units: string[] = []
+    const entries: { entry: Entry; unit: string }[] = []
+    let taken = 0
+    for (const due of this.due(now)) {
+      if (entries.length >= messages || taken >= bytes) break
+      const count = fitting(due.entries, messages - entries.length, bytes - taken)
+      units.push(due.unit)
+      for (const entry of due.entries.splice(0, count)) {
+        entries.push({ entry, unit: due.unit })
+        taken += entry.bytes
+      }
+    }
+    return { units, entries }
   }
 
   /** What was tried was acked: the unit is free again once nothing of it waits. */

@@ -1,5 +1,6 @@
 import { partitionOf, userHeaders } from '@oncebox/core'
 import type { OutgoingRecord, RecordSink } from '@oncebox/transport'
+import { keyMark } from './keyFilter.js'
 import type { LedgerPage } from './ledger.js'
 import type { Template, Templates } from './template.js'
 import { timeBytes, writeTime } from './wireTime.js'
@@ -9,6 +10,10 @@ export interface Entry extends OutgoingRecord {
   /** Its place in the outbox. */
   readonly position: number
   readonly keyed: boolean
+  /** The key as text; null without one. */
+  readonly keyText: string | null
+  /** See `keyMark`; 0 without a key. */
+  readonly keyMark: number
   /** See `groupOf`. */
   readonly group: string
   /** See `unitOf`. */
@@ -49,11 +54,6 @@ export function unresolvedUnit(topic: string): string {
 
 export function partitionUnit(topic: string, partition: number): string {
   return `\0${partition}\0${topic}`
-}
-
-/** The key of an entry as text. */
-export function keyOf(entry: Pick<Entry, 'topic' | 'group' | 'keyed'>): string | null {
-  return !entry.keyed ? null : entry.group.slice(entry.topic.length + 1)
 }
 
 /** Columns that a row is read in, in this order; what every message of a type shares stands side by side. */
@@ -124,8 +124,20 @@ export class RowEntry implements Entry {
     return this.bytes - objectBytes + framingBytes
   }
 
+  get keyText(): string | null {
+    const from = this.#keyAt + 4
+    const length = this.#row.readInt32BE(this.#keyAt)
+    return length < 0 ? null : this.#row.toString('utf8', from, from + length)
+  }
+
+  get keyMark(): number {
+    const from = this.#keyAt + 4
+    const length = this.#row.readInt32BE(this.#keyAt)
+    return length < 0 ? 0 : keyMark(this.#row, from, from + length)
+  }
+
   get group(): string {
-    return groupOf(this.topic, this.key?.toString() ?? null)
+    return groupOf(this.topic, this.keyText)
   }
 
   get unit(): string {

@@ -5,6 +5,7 @@ import { type Entry, entryColumns } from './entry.js'
 import type { Lease } from './lease.js'
 import { firstRowBytes, type PageLimits, PageReader, rowsToAskFor } from './pageReader.js'
 import type { ParkedScope } from './parkedGroups.js'
+import type { Parking } from './parkQueue.js'
 import type { Session } from './session.js'
 import { Templates } from './template.js'
 
@@ -23,27 +24,27 @@ export class ParkedTable {
   }
 
   /**
-   * Copies outbox rows, in the order of `entries`; a row that is there already stays as it is. One statement, one
-   * transaction, with the lease checked in it. False: the lease is lost, and nothing was copied.
+   * Copies outbox rows, in order; a row that is there already stays as it is. One statement, one transaction, with the
+   * lease checked in it. False: the lease is lost, and nothing was copied.
    */
-  async add(entries: readonly Entry[], code: ErrorCode): Promise<boolean> {
+  async add(parkings: readonly Parking[]): Promise<boolean> {
     const columns = 'position, created_at, id, source, topic, key, type, content_type, headers, payload'
     const [row] = await this.#session.rows(
       `WITH lease AS (${leaseHeld(this.#tables)}),
       wanted AS MATERIALIZED (
-        SELECT value::bigint AS wanted_position, ordinality
-        FROM jsonb_array_elements_text($4::jsonb) WITH ORDINALITY
+        SELECT (parking ->> 0)::bigint AS wanted_position, parking ->> 1 AS reason, ordinality
+        FROM jsonb_array_elements($4::jsonb) WITH ORDINALITY AS parkings (parking, ordinality)
       ),
       copied AS (
         INSERT INTO ${this.#tables.parked} (lane, reason, ${columns})
-        SELECT lease.lane, $5, ${columns}
+        SELECT lease.lane, reason, ${columns}
         FROM lease, wanted JOIN ${this.#tables.outbox} ON position = wanted_position
         ORDER BY ordinality
         ON CONFLICT (position) DO NOTHING
         RETURNING 1
       )
       SELECT (SELECT count(*) FROM lease), (SELECT count(*) FROM copied)`,
-      [...this.#key(), JSON.stringify(entries.map((entry) => String(entry.position))), code],
+      [...this.#key(), JSON.stringify(parkings.map(({ entry, code }) => [String(entry.position), code]))],
       'oncebox_park',
     )
     return row?.[0] === '1'

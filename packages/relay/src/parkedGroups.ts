@@ -1,5 +1,6 @@
 import type { ErrorCode } from '@oncebox/core'
-import { type Entry, groupOf, partitionUnit } from './entry.js'
+import type { Entry } from './entry.js'
+import { KeyFilter } from './keyFilter.js'
 
 /** What was moved aside together: a whole topic, one partition or one key of it, or its messages without a key. */
 export type ParkedScope =
@@ -21,7 +22,7 @@ export interface ParkedGroup {
   leftBehind: boolean
 }
 
-type Parked = Pick<Entry, 'topic' | 'group' | 'keyed' | 'partition'>
+type Parked = Pick<Entry, 'topic' | 'keyText' | 'keyMark' | 'partition'>
 
 /** Refusals that concern every message of a topic. */
 const topicWide: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['TOPIC_MISSING', 'NOT_AUTHORIZED', 'TOPIC_WITHOUT_GROUP'])
@@ -35,74 +36,152 @@ export function isPartitionWide(code: ErrorCode): boolean {
   return code === 'TRANSPORT_FAILED' || code === 'TRANSPORT_UNREACHABLE'
 }
 
-/** Which topics, partitions and keys are on the side track. */
+/** What waits of one topic: all of it, its messages without a key, partitions, keys. */
+interface ParkedTopic {
+  whole: ParkedGroup | undefined
+  keyless: ParkedGroup | undefined
+  readonly partitions: Map<number, ParkedGroup>
+  readonly keys: Map<string, ParkedGroup>
+  readonly filter: KeyFilter
+}
+
+/**
+ * Which topics, partitions and keys are on the side track. Every message that is read is looked up here while there are
+ * any, so what costs something, its key as text, is asked for when nothing else decides.
+ */
 export class ParkedGroups {
-  readonly #topics = new Map<string, ParkedGroup>()
-  /** Partitions and groups, by `partitionUnit` and `groupOf`. */
-  readonly #groups = new Map<string, ParkedGroup>()
+  readonly #topics = new Map<string, ParkedTopic>()
+  readonly #groups = new Set<ParkedGroup>()
+  /** None is due earlier: with many groups, a look at each of them for every call would cost more than the call. */
+  #noneBefore = Number.POSITIVE_INFINITY
 
   get size(): number {
-    return this.#topics.size + this.#groups.size
+    return this.#groups.size
   }
 
   /** True when a message has to join the side track, behind what waits there. Without a key, only its topic counts. */
   covers(message: Parked): boolean {
-    return this.#topics.has(message.topic) || this.#placeOf(message) !== undefined
+    const topic = this.#topics.get(message.topic)
+    return topic !== undefined && (topic.whole !== undefined || placeIn(topic, message) !== undefined)
   }
 
   /** True when a row of a topic or partition that is being released waits for a reason of its own. */
   keepsBack(message: Parked, releasing: ParkedScope): boolean {
-    if (releasing.kind === 'topic') return this.#placeOf(message) !== undefined
-    return releasing.kind === 'partition' && message.keyed && this.#groups.has(message.group)
+    const topic = this.#topics.get(message.topic)
+    if (topic === undefined) return false
+    if (releasing.kind === 'topic') return placeIn(topic, message) !== undefined
+    return releasing.kind === 'partition' && ownPlaceIn(topic, message) !== undefined
   }
 
   /** Why a message that is covered has to wait. */
   codeOf(message: Parked): ErrorCode {
-    return (this.#topics.get(message.topic) ?? this.#placeOf(message))?.code ?? 'RECORD_REFUSED'
+    const topic = this.#topics.get(message.topic)
+    const group = topic?.whole ?? (topic === undefined ? undefined : placeIn(topic, message))
+    return group?.code ?? 'RECORD_REFUSED'
   }
 
   /** Puts a scope on the side track; one that is there stays as it is. True when it is new. */
   add(scope: ParkedScope, code: ErrorCode, retryAt: number): boolean {
-    const { map, name } = this.#place(scope)
-    if (map.has(name)) return false
-    map.set(name, { scope, code, attempts: 0, retryAt, after: 0, leftBehind: false })
+    const topic = this.#of(scope.topic)
+    if (groupIn(topic, scope) !== undefined) return false
+    const group = { scope, code, attempts: 0, retryAt, after: 0, leftBehind: false }
+    this.#groups.add(group)
+    this.#noneBefore = Math.min(this.#noneBefore, retryAt)
+    put(topic, scope, group)
     return true
   }
 
   remove(scope: ParkedScope): void {
-    const { map, name } = this.#place(scope)
-    map.delete(name)
+    const topic = this.#topics.get(scope.topic)
+    const group = topic === undefined ? undefined : groupIn(topic, scope)
+    if (topic === undefined || group === undefined) return
+    this.#groups.delete(group)
+    take(topic, scope)
+    const { whole, keyless, partitions, keys } = topic
+    const isEmpty = whole === undefined && keyless === undefined && partitions.size + keys.size === 0
+    if (isEmpty) this.#topics.delete(scope.topic)
   }
 
   /** The group that is due first, if one is. A topic goes before its keys. */
   due(now: number): ParkedGroup | undefined {
+    if (now < this.#noneBefore) return undefined
     let first: ParkedGroup | undefined
-    for (const groups of [this.#topics, this.#groups]) {
-      for (const group of groups.values()) {
-        if (group.retryAt <= now && (first === undefined || group.retryAt < first.retryAt)) first = group
-      }
+    this.#noneBefore = Number.POSITIVE_INFINITY
+    for (const group of this.#groups) {
+      this.#noneBefore = Math.min(this.#noneBefore, group.retryAt)
+      if (group.retryAt <= now && isBefore(group, first)) first = group
     }
     return first
   }
 
+  /** No group is due before, by the last look of `due`. */
   nextRetryAt(): number {
-    let next = Number.POSITIVE_INFINITY
-    for (const groups of [this.#topics, this.#groups]) {
-      for (const group of groups.values()) next = Math.min(next, group.retryAt)
+    return this.#noneBefore
+  }
+
+  #of(name: string): ParkedTopic {
+    let topic = this.#topics.get(name)
+    if (topic === undefined) {
+      topic = { whole: undefined, keyless: undefined, partitions: new Map(), keys: new Map(), filter: new KeyFilter() }
+      this.#topics.set(name, topic)
     }
-    return next
+    return topic
   }
+}
 
-  /** The group that a message is in besides its topic. Its own key's comes first: what is refused stays so. */
-  #placeOf(message: Parked): ParkedGroup | undefined {
-    const own = message.keyed ? this.#groups.get(message.group) : undefined
-    if (own !== undefined || message.partition === null) return own
-    return this.#groups.get(partitionUnit(message.topic, message.partition))
+function isBefore(group: ParkedGroup, other: ParkedGroup | undefined): boolean {
+  if (other === undefined || group.retryAt < other.retryAt) return true
+  return group.retryAt === other.retryAt && group.scope.kind === 'topic' && other.scope.kind !== 'topic'
+}
+
+/** The group that a message is in besides its topic. Its own key's comes first: what is refused stays so. */
+function placeIn(topic: ParkedTopic, message: Parked): ParkedGroup | undefined {
+  const partition = message.partition === null ? undefined : topic.partitions.get(message.partition)
+  return ownPlaceIn(topic, message) ?? partition
+}
+
+function ownPlaceIn({ keys, filter }: ParkedTopic, message: Parked): ParkedGroup | undefined {
+  if (!filter.mayHold(message.keyMark)) return undefined
+  const key = message.keyText
+  return key === null ? undefined : keys.get(key)
+}
+
+function groupIn(topic: ParkedTopic, scope: ParkedScope): ParkedGroup | undefined {
+  if (scope.kind === 'partition') return topic.partitions.get(scope.partition)
+  if (scope.kind === 'key') return topic.keys.get(scope.key)
+  return scope.kind === 'topic' ? topic.whole : topic.keyless
+}
+
+function put(topic: ParkedTopic, scope: ParkedScope, group: ParkedGroup): void {
+  switch (scope.kind) {
+    case 'topic':
+      topic.whole = group
+      return
+    case 'keyless':
+      topic.keyless = group
+      return
+    case 'partition':
+      topic.partitions.set(scope.partition, group)
+      return
+    case 'key':
+      topic.keys.set(scope.key, group)
+      topic.filter.add(scope.key)
   }
+}
 
-  #place(scope: ParkedScope): { map: Map<string, ParkedGroup>; name: string } {
-    if (scope.kind === 'topic') return { map: this.#topics, name: scope.topic }
-    if (scope.kind === 'partition') return { map: this.#groups, name: partitionUnit(scope.topic, scope.partition) }
-    return { map: this.#groups, name: groupOf(scope.topic, scope.kind === 'key' ? scope.key : null) }
+function take(topic: ParkedTopic, scope: ParkedScope): void {
+  switch (scope.kind) {
+    case 'topic':
+      topic.whole = undefined
+      return
+    case 'keyless':
+      topic.keyless = undefined
+      return
+    case 'partition':
+      topic.partitions.delete(scope.partition)
+      return
+    case 'key':
+      topic.keys.delete(scope.key)
+      topic.filter.remove(scope.key)
   }
 }

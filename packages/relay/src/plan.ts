@@ -2,31 +2,53 @@ import type { ErrorCode } from '@oncebox/core'
 import type { PublishOutcome } from '@oncebox/transport'
 import type { Entry } from './entry.js'
 
-/** What is to happen with messages that were read and not tried yet. */
-export interface Plan {
-  readonly send: Entry[]
-  /** Their unit waits for another try: behind it. */
-  readonly hold: { readonly entry: Entry; readonly unit: string }[]
-  /** Their group is on the side track: they join it. */
-  readonly park: Entry[]
+/** What may go into a call: messages whose unit is due for another try, and messages that were read and not tried yet. */
+export interface Taken {
+  /** With the name of the unit that they waited in: that of their topic, as long as its partitions were not known. */
+  readonly due: readonly { readonly entry: Entry; readonly unit: string }[]
+  readonly fresh: readonly Entry[]
 }
 
-/** Sorts fresh messages by the state of their units and groups. Order is kept. Pure. */
-export function planFresh(
-  fresh: readonly Entry[],
-  state: { waitsIn(entry: Entry): string | undefined; isParked(entry: Entry): boolean },
-): Plan {
-  const plan: Plan = { send: [], hold: [], park: [] }
-  for (const entry of fresh) {
-    if (state.isParked(entry)) {
-      plan.park.push(entry)
-      continue
-    }
-    const unit = state.waitsIn(entry)
-    if (unit === undefined) plan.send.push(entry)
-    else plan.hold.push({ entry, unit })
+/** What is to happen with them. */
+export interface Plan {
+  /** Goes into the call, what is due first. */
+  readonly send: Entry[]
+  /** Its unit waits for another try: behind it. */
+  readonly hold: { readonly entry: Entry; readonly unit: string }[]
+  /** Its group is on the side track: joins it. */
+  readonly park: Entry[]
+  /** Of what was read, nothing goes into the call, although there was some. */
+  readonly onlyWaits: boolean
+}
+
+export interface WaitingState {
+  /** The unit that a message that was read has to wait in; undefined when it need not. */
+  waitsIn(entry: Entry): string | undefined
+  /** The same for one whose partition was found while it waited for its topic. */
+  ownUnitOf(entry: Entry): string | undefined
+  isParked(entry: Entry): boolean
+}
+
+/**
+ * Decides what a call is made of. What is due in the unit of its own partition is what that unit waits for; everything
+ * else is sent, held or parked by the state of its unit and group. Order is kept. Pure.
+ */
+export function planCall({ due, fresh }: Taken, state: WaitingState): Plan {
+  const send: Entry[] = []
+  const hold: { entry: Entry; unit: string }[] = []
+  const park: Entry[] = []
+  const place = (entry: Entry, unit: string | undefined) => {
+    if (state.isParked(entry)) park.push(entry)
+    else if (unit === undefined) send.push(entry)
+    else hold.push({ entry, unit })
   }
-  return plan
+  for (const { entry, unit } of due) {
+    if (entry.unit === unit) send.push(entry)
+    else place(entry, state.ownUnitOf(entry))
+  }
+  const sendDue = send.length
+  for (const entry of fresh) place(entry, state.waitsIn(entry))
+  return { send, hold, park, onlyWaits: fresh.length > 0 && send.length === sendDue }
 }
 
 /** How many entries from the front fit: up to `messages`, up to `bytes`, at least one. Pure. */

@@ -1,13 +1,13 @@
 import type { ErrorCode } from '@oncebox/core'
 import type { Publisher } from '@oncebox/transport'
-import { Backlog, couldBeAlone, isStuck } from './backlog.js'
+import { Backlog, couldBeAlone, isStuck, type TakenAgain } from './backlog.js'
 import { backoffMs, publishBackoff } from './backoff.js'
 import { deliver } from './delivery.js'
 import type { Entry } from './entry.js'
 import type { Lease } from './lease.js'
 import type { Ledger } from './ledger.js'
 import type { Partitions } from './partitions.js'
-import { fitting, planFresh, type Refusal, sortOutcomes } from './plan.js'
+import { planCall, type Refusal, sortOutcomes, type WaitingState } from './plan.js'
 import type { Publications } from './publications.js'
 import type { ReadAhead } from './readAhead.js'
 import type { RelaySettings } from './settings.js'
@@ -32,6 +32,7 @@ export interface PublishLoopParts {
 export class PublishLoop {
   readonly #parts: PublishLoopParts
   readonly #backlog = new Backlog()
+  readonly #waiting: WaitingState
   readonly #wakeup: Wakeup
   #lastAckAt = Number.NEGATIVE_INFINITY
   /** Calls in a row that brought no acknowledgement at all. */
@@ -39,6 +40,11 @@ export class PublishLoop {
 
   constructor(parts: PublishLoopParts) {
     this.#parts = parts
+    this.#waiting = {
+      waitsIn: (entry) => this.#backlog.waitsIn(entry),
+      ownUnitOf: (entry) => this.#backlog.ownUnitOf(entry),
+      isParked: (entry) => parts.sideTrack.groups.covers(entry),
+    }
     this.#wakeup = new Wakeup(parts.settings.clock)
   }
 
@@ -75,56 +81,28 @@ export class PublishLoop {
   /** One call, or none. `held`: of what was read, everything has to wait, behind others or aside. */
   async #publishNext(everythingDue: boolean): Promise<'published' | 'held' | 'nothing'> {
     const { reader, sideTrack, settings } = this.#parts
-    const again = this.#takeAgain(everythingDue)
-    const room = Math.max(1, settings.batchMessages - again.send.length - again.resolved.length)
-    const taken = reader.take(room, settings.batchBytes)
+    const now = settings.clock.now()
+    const due = this.#takeDue(everythingDue ? Number.POSITIVE_INFINITY : now)
+    const fresh = reader.take(Math.max(1, settings.batchMessages - due.entries.length), settings.batchBytes)
     if (this.#backlog.size === 0 && sideTrack.groups.size === 0) {
-      if (taken.length > 0) await this.#publish(taken, [])
-      return taken.length > 0 ? 'published' : 'nothing'
+      if (fresh.length > 0) await this.#publish(fresh, [])
+      return fresh.length > 0 ? 'published' : 'nothing'
     }
-    for (const entry of taken) reader.assign(entry)
-    const isParked = (entry: Entry) => sideTrack.groups.covers(entry)
-    const resolved = planFresh(again.resolved, { waitsIn: (entry) => this.#backlog.ownUnitOf(entry), isParked })
-    for (const { entry, unit } of resolved.hold) this.#backlog.hold(entry, unit)
-    const fresh = planFresh(taken, { waitsIn: (entry) => this.#backlog.waitsIn(entry), isParked })
-    for (const { entry, unit } of fresh.hold) this.#backlog.hold(entry, unit)
-    await this.#joinParked([...resolved.park, ...fresh.park])
-    const call = [...again.send, ...resolved.send, ...fresh.send]
-    if (call.length > 0) await this.#publish(call, again.units)
-    else for (const unit of again.units) this.#backlog.recovered(unit, settings.clock.now())
-    if (taken.length > 0 && fresh.send.length === 0) return 'held'
-    return again.units.length > 0 || taken.length > 0 ? 'published' : 'nothing'
+    for (const { entry } of due.entries) reader.assign(entry)
+    for (const entry of fresh) reader.assign(entry)
+    const { send, hold, park, onlyWaits } = planCall({ due: due.entries, fresh }, this.#waiting)
+    for (const { entry, unit } of hold) this.#backlog.hold(entry, unit)
+    for (const entry of park) sideTrack.add([entry], sideTrack.groups.codeOf(entry))
+    if (send.length > 0) await this.#publish(send, due.units)
+    else for (const unit of due.units) this.#backlog.recovered(unit, now)
+    if (onlyWaits) return 'held'
+    return due.units.length > 0 || fresh.length > 0 ? 'published' : 'nothing'
   }
 
-  /**
-   * What is due for another try, at most half a call, so that what gets through is never shut out. `resolved`: what waited
-   * for its topic to be known, which it is now.
-   */
-  #takeAgain(everythingDue: boolean): {
-    readonly send: Entry[]
-    readonly resolved: Entry[]
-    readonly units: readonly string[]
-  } {
-    const taken = { send: [] as Entry[], resolved: [] as Entry[], units: [] as string[] }
-    if (this.#backlog.size === 0) return taken
-    const { settings } = this.#parts
-    const now = everythingDue ? Number.POSITIVE_INFINITY : settings.clock.now()
-    const mostMessages = Math.ceil(settings.batchMessages / 2)
-    const mostBytes = Math.ceil(settings.batchBytes / 2)
-    let messages = 0
-    let bytes = 0
-    for (const unit of this.#backlog.due(now)) {
-      if (messages >= mostMessages || bytes >= mostBytes) break
-      taken.units.push(unit.unit)
-      for (const entry of this.#backlog.take(unit, fitting(unit.entries, mostMessages - messages, mostBytes - bytes))) {
-        this.#parts.reader.assign(entry)
-        if (entry.unit === unit.unit) taken.send.push(entry)
-        else taken.resolved.push(entry)
-        messages++
-        bytes += entry.bytes
-      }
-    }
-    return taken
+  /** At most half a call is tried again, so that what gets through is never shut out. */
+  #takeDue(now: number): TakenAgain {
+    const { batchMessages, batchBytes } = this.#parts.settings
+    return this.#backlog.takeDue(now, Math.ceil(batchMessages / 2), Math.ceil(batchBytes / 2))
   }
 
   async #publish(call: readonly Entry[], triedAgain: readonly string[]): Promise<void> {
@@ -147,7 +125,7 @@ export class PublishLoop {
       })
     }
     this.#reportFailures(sorted.again)
-    await this.#park(sorted.refused)
+    this.#park(sorted.refused)
     const failing = new Set(sorted.again.map((failure) => failure.entries[0]?.unit))
     for (const unit of triedAgain) if (!failing.has(unit)) this.#backlog.recovered(unit, now)
     this.#parts.onSettled()
@@ -157,57 +135,38 @@ export class PublishLoop {
    * Moves refused messages aside, and with them everything of their keys or topics that waits in memory. All that were
    * refused go first: they came before what waits.
    */
-  async #park(refusals: readonly Refusal[]): Promise<void> {
+  #park(refusals: readonly Refusal[]): void {
     const { sideTrack } = this.#parts
     const scopes = refusals.map(({ entries, code }) => sideTrack.open(entries[0] as Entry, code))
-    for (const { entries, code } of refusals) await this.#moveAside(entries, code)
+    for (const { entries, code } of refusals) sideTrack.add(entries, code)
     for (const [index, { entries, code }] of refusals.entries()) {
       const { topic, group } = entries[0] as Entry
-      if (scopes[index]?.kind === 'topic') await this.#moveTopicAside(topic, code)
-      else if (scopes[index]?.kind === 'key') await this.#moveAside(this.#backlog.extract(topic, group), code)
+      if (scopes[index]?.kind === 'topic') this.#moveTopicAside(topic, code)
+      else if (scopes[index]?.kind === 'key') sideTrack.add(this.#backlog.extract(topic, group), code)
     }
   }
 
-  async #moveTopicAside(topic: string, code: ErrorCode): Promise<void> {
-    for (const unit of this.#backlog.unitsOf(topic)) await this.#moveAside(this.#backlog.remove(unit), code)
-  }
-
-  async #joinParked(entries: readonly Entry[]): Promise<void> {
-    if (entries.length === 0) return
-    const { groups } = this.#parts.sideTrack
-    const byCode = new Map<ErrorCode, Entry[]>()
-    for (const entry of entries) {
-      const code = groups.codeOf(entry)
-      const same = byCode.get(code)
-      if (same === undefined) byCode.set(code, [entry])
-      else same.push(entry)
-    }
-    for (const [code, same] of byCode) await this.#moveAside(same, code)
-    this.#parts.onSettled()
-  }
-
-  async #moveAside(entries: readonly Entry[], code: ErrorCode): Promise<void> {
-    await this.#parts.sideTrack.add(entries, code)
-    for (const entry of entries) this.#parts.ledger.settle(entry)
+  #moveTopicAside(topic: string, code: ErrorCode): void {
+    for (const unit of this.#backlog.unitsOf(topic)) this.#parts.sideTrack.add(this.#backlog.remove(unit), code)
   }
 
   async #parkStuck(): Promise<void> {
     if (this.#backlog.size === 0) return
-    const { reader, settings } = this.#parts
+    const { reader, sideTrack, settings } = this.#parts
     const state = {
       now: settings.clock.now(),
       lastAckAt: this.#lastAckAt,
       parkAfterMs: settings.parkAfterMs,
-      memoryFull: reader.full && reader.waiting === 0,
+      // What is on its way to the side track is leaving.
+      memoryFull: reader.full && reader.waiting === 0 && sideTrack.settled,
     }
     for (const unit of this.#backlog.units()) {
       const [first] = unit.entries
       if (first === undefined) continue
       if (!isStuck(unit, state) && !(couldBeAlone(unit, state) && (await this.#isReachable(first)))) continue
-      const scope = this.#parts.sideTrack.openUnit(first, unit.code)
-      if (scope.kind === 'topic') await this.#moveTopicAside(first.topic, unit.code)
-      else await this.#moveAside(this.#backlog.remove(unit.unit), unit.code)
-      this.#parts.onSettled()
+      const scope = sideTrack.openUnit(first, unit.code)
+      if (scope.kind === 'topic') this.#moveTopicAside(first.topic, unit.code)
+      else sideTrack.add(this.#backlog.remove(unit.unit), unit.code)
     }
     // What is left to publish has not failed yet.
     if (this.#backlog.size === 0) this.#callsWithoutAck = 0

@@ -3,10 +3,11 @@ import type { Publisher } from '@oncebox/transport'
 import { backoffMs, parkedBackoff } from './backoff.js'
 import { leaseLost } from './cursor.js'
 import { deliver } from './delivery.js'
-import { type Entry, keyOf } from './entry.js'
+import type { Entry } from './entry.js'
 import type { Lease } from './lease.js'
 import type { ParkedTable } from './parked.js'
 import { isPartitionWide, isTopicWide, type ParkedGroup, ParkedGroups, type ParkedScope } from './parkedGroups.js'
+import type { ParkQueue } from './parkQueue.js'
 import type { Partitions } from './partitions.js'
 import { sortOutcomes } from './plan.js'
 import type { Publications } from './publications.js'
@@ -14,6 +15,7 @@ import type { RelaySettings } from './settings.js'
 
 export interface SideTrackParts {
   readonly table: ParkedTable
+  readonly queue: ParkQueue
   readonly lease: Lease
   readonly publisher: Publisher
   readonly partitions: Partitions
@@ -45,14 +47,14 @@ export class SideTrack {
 
   /** Puts the scope of a refusal on the side track. */
   open(entry: Entry, code: ErrorCode): ParkedScope {
-    return this.#open(scopeOf({ topic: entry.topic, key: keyOf(entry), partition: null }, code), code)
+    return this.#open(scopeOf({ topic: entry.topic, key: entry.keyText, partition: null }, code), code)
   }
 
   /** Puts everything on the side track that fails together with a message. */
   openUnit(entry: Entry, code: ErrorCode): ParkedScope {
     const { topic, partition, assigned } = entry
     const scope: ParkedScope = assigned
-      ? scopeOf({ topic, key: keyOf(entry), partition }, code)
+      ? scopeOf({ topic, key: entry.keyText, partition }, code)
       : { kind: 'topic', topic }
     return this.#open(scope, code)
   }
@@ -68,14 +70,14 @@ export class SideTrack {
     return scope
   }
 
-  /** Copies messages to the side track, in order. @throws OnceboxError `LEASE_LOST` */
-  async add(entries: readonly Entry[], code: ErrorCode): Promise<void> {
-    if (entries.length === 0) return
-    const { table, lease, settings } = this.#parts
-    if (!(await table.add(entries, code))) throw leaseLost(lease)
-    const counts = new Map<string, number>()
-    for (const { topic } of entries) counts.set(topic, (counts.get(topic) ?? 0) + 1)
-    for (const [topic, count] of counts) settings.onEvent({ event: 'parked', lane: settings.lane, topic, count, code })
+  /** Lets messages join the side track, in order, after those of earlier calls. */
+  add(entries: readonly Entry[], code: ErrorCode): void {
+    this.#parts.queue.add(entries, code)
+  }
+
+  /** True when nothing is on its way to the side track. */
+  get settled(): boolean {
+    return this.#parts.queue.empty
   }
 
   /**
@@ -83,8 +85,10 @@ export class SideTrack {
    * flow again. @throws OnceboxError `LEASE_LOST`
    */
   async release(group: ParkedGroup): Promise<void> {
-    const { table, lease, partitions, publications, settings } = this.#parts
+    const { table, queue, lease, partitions, publications, settings } = this.#parts
     const { scope } = group
+    // What is still on its way would be overtaken by the messages that flow when the group is gone.
+    await queue.flush()
     const page = await table.page(scope, group.after, { rows: settings.batchMessages, bytes: settings.batchBytes })
     const known = partitions.known(scope.topic)
     if (known !== undefined) for (const entry of page.entries) entry.assign(known)

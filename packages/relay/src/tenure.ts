@@ -5,6 +5,7 @@ import { type Acquired, leaseLost, release } from './cursor.js'
 import { CursorKeeper } from './cursorKeeper.js'
 import { Ledger } from './ledger.js'
 import { ParkedTable } from './parked.js'
+import { ParkQueue } from './parkQueue.js'
 import { Partitions } from './partitions.js'
 import { PollingSource } from './pollingSource.js'
 import { Publications } from './publications.js'
@@ -39,6 +40,7 @@ export class Tenure {
   readonly #reader: ReadAhead
   readonly #loop: PublishLoop
   readonly #keeper: CursorKeeper
+  readonly #parkQueue: ParkQueue
   readonly #sideTrack: SideTrack
   readonly #drains: { readonly window: number; readonly done: () => void }[] = []
 
@@ -58,8 +60,20 @@ export class Tenure {
       onEvent,
     })
     const publications = new Publications(lane)
+    const table = new ParkedTable(cursorSession, tables, lease)
+    this.#parkQueue = new ParkQueue({
+      table,
+      lease,
+      clock: settings.clock,
+      onEvent,
+      onParked: (entries) => {
+        for (const entry of entries) this.#ledger.settle(entry)
+        this.#onSettled()
+      },
+    })
     this.#sideTrack = new SideTrack({
-      table: new ParkedTable(cursorSession, tables, lease),
+      table,
+      queue: this.#parkQueue,
       lease,
       publisher,
       partitions,
@@ -96,11 +110,7 @@ export class Tenure {
       publications,
       lease,
       settings,
-      onSettled: () => {
-        this.#keeper.wake()
-        this.#reader.resume()
-        this.#settled()
-      },
+      onSettled: () => this.#onSettled(),
     })
     const { monotonicMs } = parts
     this.#keeper = new CursorKeeper({
@@ -129,7 +139,8 @@ export class Tenure {
     const failed = new AbortController()
     const signal = AbortSignal.any([stop, failed.signal])
     signal.addEventListener('abort', () => this.#parts.windowSession.close(), { once: true })
-    const loops = [this.#reader.run(signal), this.#loop.run(signal), this.#keeper.run(signal), this.#maintain(signal)]
+    const working = [this.#reader, this.#loop, this.#parkQueue, this.#keeper]
+    const loops = [...working.map((each) => each.run(signal)), this.#maintain(signal)]
     try {
       await Promise.all(loops)
     } catch (error) {
@@ -138,8 +149,15 @@ export class Tenure {
       await Promise.allSettled(loops)
       throw error
     }
+    await this.#parkQueue.flush()
     await this.#keeper.finish()
     await release(this.#parts.cursorSession, this.#parts.tables, this.#parts.acquired.lease)
+  }
+
+  #onSettled(): void {
+    this.#keeper.wake()
+    this.#reader.resume()
+    this.#settled()
   }
 
   #settled(): void {

@@ -4,10 +4,11 @@ import { describe, expect, test } from 'vitest'
 import { Backlog, isStuck } from '../dist/backlog.js'
 import { backoffMs } from '../dist/backoff.js'
 import { type Entry, groupOf } from '../dist/entry.js'
+import { keyMark } from '../dist/keyFilter.js'
 import { Lease } from '../dist/lease.js'
 import { Ledger } from '../dist/ledger.js'
 import { nextPauseMs } from '../dist/pace.js'
-import { fitting, planFresh, sortOutcomes } from '../dist/plan.js'
+import { fitting, planCall, sortOutcomes } from '../dist/plan.js'
 import { progressAfter } from '../dist/pollingSource.js'
 import { leavesToReclaim, slotToSwitchTo } from '../dist/reclaimDecision.js'
 import { timeBytes, writeTime } from '../dist/wireTime.js'
@@ -19,6 +20,8 @@ function entry(position: number, topic: string, key: string | null, bytes = 1): 
     unit: groupOf(topic, key),
     topic,
     keyed: key !== null,
+    keyText: key,
+    keyMark: key === null ? 0 : keyMark(Buffer.from(key), 0, Buffer.byteLength(key)),
     key: null,
     value: null,
     headers: [],
@@ -92,18 +95,28 @@ describe('sorting the outcomes of a call', () => {
   })
 })
 
-test('fresh messages are sent, held or parked by their unit and group, in order', () => {
+test('messages are sent, held or parked by their unit and group, in order, and what is due goes first', () => {
+  const isHeld = ({ group }: Entry) => group === groupOf('t', 'a')
   fc.assert(
-    fc.property(entries, (list) => {
-      const plan = planFresh(list, {
-        waitsIn: ({ group }) => (group === groupOf('t', 'a') ? 'its unit' : undefined),
-        isParked: (each) => each.topic === 'u',
-      })
-      expect(plan.park).toEqual(list.filter((each) => each.topic === 'u'))
-      expect(plan.hold).toEqual(
-        list.filter((each) => each.group === groupOf('t', 'a')).map((each) => ({ entry: each, unit: 'its unit' })),
+    fc.property(entries, entries, (due, fresh) => {
+      const plan = planCall(
+        // Of key b, what waited in the unit of its partition; everything else waited for its topic to be known.
+        { due: due.map((each) => ({ entry: each, unit: each.keyText === 'b' ? each.unit : 'unresolved' })), fresh },
+        {
+          waitsIn: (each) => (isHeld(each) ? 'its unit' : undefined),
+          ownUnitOf: (each) => (isHeld(each) ? 'its own' : undefined),
+          isParked: (each) => each.topic === 'u',
+        },
       )
-      expect(plan.send.length + plan.hold.length + plan.park.length).toBe(list.length)
+      const tried = due.filter((each) => each.keyText === 'b' || !(isHeld(each) || each.topic === 'u'))
+      const sent = fresh.filter((each) => !(isHeld(each) || each.topic === 'u'))
+      expect(plan.send).toEqual([...tried, ...sent])
+      expect(plan.park).toEqual([...due, ...fresh].filter((each) => each.topic === 'u' && !tried.includes(each)))
+      expect(plan.hold).toEqual([
+        ...due.filter(isHeld).map((each) => ({ entry: each, unit: 'its own' })),
+        ...fresh.filter(isHeld).map((each) => ({ entry: each, unit: 'its unit' })),
+      ])
+      expect(plan.onlyWaits).toBe(fresh.length > 0 && sent.length === 0)
     }),
   )
 })
@@ -230,7 +243,7 @@ test('a unit fails alone only when others were acked since its try before', () =
   const backlog = new Backlog()
   const waiting = [entry(1, 't', 'a')]
   const fail = (now: number, lastAckAt: number) => {
-    const tried = backlog.units().flatMap((unit) => backlog.take(unit, 10))
+    const tried = backlog.takeDue(now, 10, 1_000).entries.map((each) => each.entry)
     backlog.failed(tried.length === 0 ? waiting : tried, 'TRANSPORT_FAILED', { now, lastAckAt, pauseMs: () => 10 })
     return backlog.units()[0]
   }
