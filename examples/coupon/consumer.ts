@@ -3,7 +3,7 @@ import { pgDatabase } from '@oncebox/core/pg'
 import { createConsumer } from '@oncebox/inbox'
 import { pgBoss } from '@oncebox/pg-boss'
 import pg from 'pg'
-import { redeem } from './coupons.ts'
+import { handlers } from './handlers.ts'
 import { group, messages } from './messages.ts'
 
 const workers = 4
@@ -17,17 +17,7 @@ const consumers = Array.from({ length: workers }, () =>
     subscriber,
     group,
     messages,
-    handlers: {
-      'coupon.presented': async ({ id, data }, { tx }) => {
-        const told = await redeem(tx, data)
-        await tx.query('INSERT INTO answer (message_id, code, customer, told) VALUES ($1, $2, $3, $4)', [
-          id,
-          data.code,
-          data.customer,
-          told,
-        ])
-      },
-    },
+    handlers,
     // A transaction a message, so that as many messages as there are workers are under way at a time.
     batchMessages: 1,
     // This day is rough: a message whose process is killed again and again has done nothing wrong.

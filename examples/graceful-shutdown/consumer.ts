@@ -3,6 +3,7 @@ import { openSync, writeSync } from 'node:fs'
 import { pgDatabase } from '@oncebox/core/pg'
 import { createConsumer } from '@oncebox/inbox'
 import pg from 'pg'
+import { scanHandlers } from './handlers.ts'
 import { group, messagesOf } from './messages.ts'
 import { batchMessages, openTransport, type Setup } from './transport.ts'
 
@@ -17,20 +18,7 @@ const consumer = createConsumer({
   subscriber: transport,
   group,
   messages: messagesOf(setup.topic),
-  handlers: {
-    'parcel.scanned': async ({ id, time, data }, { tx }) => {
-      // Outside of the transaction, so that a run is known of even when its transaction was rolled back.
-      writeSync(runs, `${id}\n`)
-      // Work that takes its time: signals come in the middle of a batch.
-      await tx.query('SELECT pg_sleep(0.01)')
-      await tx.query('INSERT INTO scan (message_id, parcel, station, emitted_at) VALUES ($1, $2, $3, $4)', [
-        id,
-        data.parcel,
-        data.station,
-        time,
-      ])
-    },
-  },
+  handlers: scanHandlers((id) => writeSync(runs, `${id}\n`)),
   batchMessages,
   // pg-boss keeps what waits for ever; nothing here grows older than the inbox's memory.
   allowLongerRetention: true,

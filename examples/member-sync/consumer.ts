@@ -3,7 +3,7 @@ import { pgDatabase } from '@oncebox/core/pg'
 import { createConsumer } from '@oncebox/inbox'
 import { pgBoss } from '@oncebox/pg-boss'
 import pg from 'pg'
-import { applyPage } from './members.ts'
+import { handlers } from './handlers.ts'
 import { group, messages, topic } from './messages.ts'
 
 const [connectionString = ''] = process.argv.slice(2)
@@ -14,9 +14,7 @@ const consumer = createConsumer({
   subscriber,
   group,
   messages,
-  handlers: {
-    'directory.page': ({ data }, { tx }) => applyPage(tx, data.directory, data.members),
-  },
+  handlers,
   // A few pages a transaction. Those of two consumers may meet in the wrong order; then the inbox runs them again.
   batchMessages: 5,
   // pg-boss keeps what waits for ever; nothing here grows older than the inbox's memory.

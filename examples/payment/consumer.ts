@@ -3,8 +3,8 @@ import { pgDatabase } from '@oncebox/core/pg'
 import { createConsumer } from '@oncebox/inbox'
 import { pgBoss } from '@oncebox/pg-boss'
 import pg from 'pg'
+import { handlers } from './handlers.ts'
 import { group, messages } from './messages.ts'
-import { pay } from './payments.ts'
 
 const workers = 4
 const [connectionString = ''] = process.argv.slice(2)
@@ -17,18 +17,7 @@ const consumers = Array.from({ length: workers }, () =>
     subscriber,
     group,
     messages,
-    handlers: {
-      'payment.requested': async ({ id, data }, { tx }) => {
-        const { outcome, result } = await pay(tx, data)
-        await tx.query('INSERT INTO answer (message_id, serial, outcome, status, number) VALUES ($1, $2, $3, $4, $5)', [
-          id,
-          data.serial,
-          outcome,
-          result.status,
-          result.number,
-        ])
-      },
-    },
+    handlers,
     // A transaction a message, so that as many messages as there are workers are under way at a time.
     batchMessages: 1,
     // This day is rough: a message whose process is killed again and again has done nothing wrong.

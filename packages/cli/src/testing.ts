@@ -1,3 +1,5 @@
+export type { ExpectHandledOnceOptions } from '@oncebox/inbox/testing'
+export { expectHandledOnce } from '@oncebox/inbox/testing'
 export type { EmittedMessage, ExpectEmittedOptions, ExpectedMessage } from '@oncebox/outbox/testing'
 export { expectEmitted } from '@oncebox/outbox/testing'
 export type { MemoryTransport, MemoryTransportOptions, PublishFault, RefuseRule } from '@oncebox/transport/memory'

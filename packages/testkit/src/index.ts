@@ -1,3 +1,9 @@
+export { expectHandledOnce } from '@oncebox/inbox/testing'
+export { chaos } from './chaos/chaos.js'
+export type { ChaosFinding } from './chaos/findings.js'
+export type { ChaosHandler, ChaosOptions, ChaosProbe } from './chaos/options.js'
+export type { ChaosReport } from './chaos/report.js'
+export type { Guard } from './chaos/writes.js'
 export { type Crew, type CrewOptions, startCrew } from './crew.js'
 export type {
   CommittedEmit,

@@ -1,0 +1,1 @@
+export { type ExpectHandledOnceOptions, expectHandledOnce } from './expectHandledOnce.js'
