@@ -1,4 +1,4 @@
-import { defineMessages, localIds } from '@oncebox/core'
+import { defineMessages, localIds, type Tx } from '@oncebox/core'
 import { pgDatabase } from '@oncebox/core/pg'
 import { businessKey } from '@oncebox/guards'
 import { createConsumer, reclaimInbox } from '@oncebox/inbox'
@@ -8,12 +8,15 @@ import {
   doctor,
   laneLag,
   listDeadLetters,
+  pausePublishing,
+  readPauses,
+  resumePublishing,
   retryDeadLetters,
   status,
   timeline,
 } from '@oncebox/ops'
 import { createOutbox } from '@oncebox/outbox'
-import { createRelay } from '@oncebox/relay'
+import { changeLanes, createRelay, readLanes } from '@oncebox/relay'
 import {
   applyRoles,
   insertPublications,
@@ -186,6 +189,23 @@ describe.each(postgresVersions)('the rights that roles get, on Postgres %i', (ve
     expect(checks[0]).toMatchObject({ check: 'rights of this user', state: 'advice' })
   })
 
+  test('an operator pauses, resumes and changes the lanes; a relay follows', async () => {
+    const events: string[] = []
+    const onEvent = ({ event }: { event: string }) => events.push(event)
+    const relay = createRelay({ pool: as('relay'), publisher: transport.publisher(), pauseLookMs: 20, onEvent })
+    onTestFinished(() => relay.stop())
+    await relay.start()
+    const decide = (work: (tx: Tx) => Promise<unknown>) => pgDatabase(as('operator')).transaction(({ tx }) => work(tx))
+    await decide((tx) => pausePublishing(tx, { targets: [{ topic: 'orders' }, { lane: 0 }], by: 'ann' }))
+    await until(() => events.filter((event) => event === 'paused').length === 2, { what: 'the pauses' })
+    expect(await readPauses(as('viewer'))).toMatchObject([{ by: 'ann' }, { by: 'ann' }])
+    await decide((tx) => resumePublishing(tx, { targets: [{ topic: 'orders' }, { lane: 0 }], by: 'ann' }))
+    await until(() => events.filter((event) => event === 'resumed').length === 2, { what: 'the resumptions' })
+    await decide((tx) => changeLanes(tx, 2))
+    await decide((tx) => changeLanes(tx, 1))
+    expect(await readLanes(as('viewer'))).toEqual([0])
+  })
+
   const denied = '42501'
   const outcome = (kind: RoleKind, sql: string) =>
     as(kind)
@@ -220,6 +240,13 @@ describe.each(postgresVersions)('the rights that roles get, on Postgres %i', (ve
     ['consumer', 'DELETE FROM oncebox.dead_letter_action'],
     ['operator', 'UPDATE oncebox.relay_cursor SET epoch = 9'],
     ['operator', 'DELETE FROM oncebox.outbox'],
+    ['operator', 'DELETE FROM oncebox.pause'],
+    ['operator', 'DELETE FROM oncebox.replay_request'],
+    ['producer', 'SELECT oncebox.change_lanes(2)'],
+    ['relay', 'SELECT oncebox.change_lanes(2)'],
+    ['consumer', 'SELECT oncebox.change_lanes(2)'],
+    ['viewer', 'SELECT oncebox.change_lanes(2)'],
+    ['relay', "INSERT INTO oncebox.pause (topic, paused_by) VALUES ('t', 'x')"],
     ['operator', 'TRUNCATE oncebox.outbox_0'],
     ['operator', `SELECT setval('oncebox.inbox_floor', 1)`],
     ['operator', 'DELETE FROM oncebox.dead_letter_action'],

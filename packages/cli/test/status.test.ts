@@ -9,7 +9,7 @@ test('status of a fresh schema is fine, in the shape of the contract, and nothin
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   const [status, ...rest] = jsonLines(stdout)
   expect(rest).toEqual([])
-  expect(Object.keys(status ?? {})).toEqual(['schemaVersion', 'lanes', 'leaves', 'consumers', 'problems'])
+  expect(Object.keys(status ?? {})).toEqual(['schemaVersion', 'lanes', 'leaves', 'consumers', 'paused', 'problems'])
   expect(status).toMatchObject({
     schemaVersion: expect.any(Number),
     lanes: [{ lane: 0, holder: null, epoch: 0, waiting: 0, waitingExact: true, oldestSeconds: null, parked: 0 }],

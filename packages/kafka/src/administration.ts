@@ -95,26 +95,53 @@ export class Administration {
 
   /** First and next offsets of partitions, for those that have a leader. Asks each leader. */
   async ranges(topic: string, partitions: readonly number[]): Promise<ReadonlyMap<number, PartitionRange>> {
+    return this.#fromLeaders(topic, partitions, async (connection, own) => {
+      const [lows, highs] = await Promise.all([
+        this.#offsets(connection, topic, own, earliestTimestamp),
+        this.#offsets(connection, topic, own, latestTimestamp),
+      ])
+      return new Map(
+        own.flatMap((partition): [number, PartitionRange][] => {
+          const [low, high] = [lows.get(partition), highs.get(partition)]
+          return low === undefined || high === undefined ? [] : [[partition, { low, high }]]
+        }),
+      )
+    })
+  }
+
+  /** The offset of the first record at `timeMs` or later; the next offset where there is none. Asks each leader. */
+  async offsetsAt(topic: string, partitions: readonly number[], timeMs: number): Promise<ReadonlyMap<number, bigint>> {
+    return this.#fromLeaders(topic, partitions, async (connection, own) => {
+      const [found, ends] = await Promise.all([
+        this.#offsets(connection, topic, own, BigInt(Math.trunc(timeMs))),
+        this.#offsets(connection, topic, own, latestTimestamp),
+      ])
+      return new Map(
+        [...ends].map(([partition, end]) => {
+          const at = found.get(partition) ?? -1n
+          return [partition, at < 0n ? end : at]
+        }),
+      )
+    })
+  }
+
+  /** What the leader of each partition answers; partitions without a leader are left out. */
+  async #fromLeaders<T>(
+    topic: string,
+    partitions: readonly number[],
+    question: (connection: Connection, own: readonly number[]) => Promise<ReadonlyMap<number, T>>,
+  ): Promise<ReadonlyMap<number, T>> {
     const state = await this.#cluster.look(topic)
     const leaders = state.kind === 'known' ? state.leaders : []
     const byLeader = Map.groupBy(partitions, (partition) => leaders[partition] ?? null)
-    const ranges = new Map<number, PartitionRange>()
-    await Promise.all(
-      Array.from(byLeader, async ([nodeId, own]) => {
+    const answers = await Promise.all(
+      Array.from(byLeader, async ([nodeId, own]): Promise<ReadonlyMap<number, T>> => {
         const broker = nodeId === null ? undefined : this.#cluster.broker(nodeId)
-        if (broker === undefined) return
-        const connection = await this.#cluster.connections.get(broker)
-        const [lows, highs] = await Promise.all([
-          this.#offsets(connection, topic, own, earliestTimestamp),
-          this.#offsets(connection, topic, own, latestTimestamp),
-        ])
-        for (const partition of own) {
-          const [low, high] = [lows.get(partition), highs.get(partition)]
-          if (low !== undefined && high !== undefined) ranges.set(partition, { low, high })
-        }
+        if (broker === undefined) return new Map()
+        return question(await this.#cluster.connections.get(broker), own)
       }),
     )
-    return ranges
+    return new Map(answers.flatMap((answer) => [...answer]))
   }
 
   async #offsets(

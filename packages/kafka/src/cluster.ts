@@ -8,7 +8,7 @@ export type TopicState =
   | { readonly kind: 'missing' }
   | { readonly kind: 'unauthorized' }
 
-type MetadataResponse = Awaited<ReturnType<typeof metadataV10.api.async>>
+export type MetadataResponse = Awaited<ReturnType<typeof metadataV10.api.async>>
 
 /**
  * Which brokers there are and which of them leads which partition: kept until it proves wrong. Asks by itself, because
@@ -83,7 +83,8 @@ export class Cluster {
   }
 }
 
-async function metadata(connection: Connection, topics: readonly string[]): Promise<MetadataResponse> {
+/** The answer, whatever of it is an error. */
+export async function metadata(connection: Connection, topics: readonly string[]): Promise<MetadataResponse> {
   try {
     return await metadataV10.api.async(connection, [...topics], false, false)
   } catch (error) {

@@ -13,6 +13,14 @@ export type { LeafStatus } from './leaves.js'
 export type { MessageEffect } from './messageEffects.js'
 export type { MessagePublication } from './messagePublications.js'
 export type { MessageWrite } from './messageWrites.js'
+export {
+  type Pause,
+  type PauseOptions,
+  type PauseTarget,
+  pausePublishing,
+  readPauses,
+  resumePublishing,
+} from './pauses.js'
 export { type Problem, type ProblemCode, problemCodes } from './problems.js'
 export { type Publication, publicationsOf } from './publications.js'
 export type { Discrepancy, Place, PublishedRecord } from './reconcile.js'

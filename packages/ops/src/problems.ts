@@ -10,6 +10,7 @@ export const problemCodes = [
   'NO_RELAY',
   'LANE_BEHIND',
   'LAG_GROWING',
+  'PAUSED',
   'SCHEDULED_OVERDUE',
   'KEYS_PARKED',
   'DEAD_LETTERS',

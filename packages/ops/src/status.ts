@@ -8,6 +8,7 @@ import { createFactReader } from './doctor/factReader.js'
 import type { Facts } from './doctor/facts.js'
 import type { LaneStatus } from './lanes.js'
 import type { LeafStatus } from './leaves.js'
+import type { Pause } from './pauses.js'
 import { notMigrated, type Problem } from './problems.js'
 
 /** The account of one database; what `oncebox status --json` prints. */
@@ -17,6 +18,8 @@ export interface Status {
   readonly lanes: readonly LaneStatus[]
   readonly leaves: readonly LeafStatus[]
   readonly consumers: readonly ConsumerStatus[]
+  /** What an operator has paused. */
+  readonly paused: readonly Pause[]
   readonly problems: readonly Problem[]
 }
 
@@ -44,7 +47,7 @@ export async function status(tx: Tx, options: StatusOptions = {}): Promise<Statu
   const version = await schemaVersion(tx, { schema })
   if (version === null || version < neededVersion) {
     const problems = [notMigrated(schema, version, neededVersion)]
-    return { schemaVersion: version, lanes: [], leaves: [], consumers: [], problems }
+    return { schemaVersion: version, lanes: [], leaves: [], consumers: [], paused: [], problems }
   }
   const facts = await readFacts(tx, schema, options)
   return {
@@ -52,6 +55,7 @@ export async function status(tx: Tx, options: StatusOptions = {}): Promise<Statu
     lanes: facts.lanes,
     leaves: facts.leaves.map(({ newestSeconds: _, ...leaf }) => leaf),
     consumers: facts.consumers,
+    paused: facts.pauses,
     problems: statusChecks.flatMap((check) =>
       (check as Check).judge(facts as Facts).map(({ code, what, next }) => ({ code, what, next })),
     ),
@@ -70,6 +74,7 @@ async function readFacts(tx: Tx, schema: string, { retentionMs }: StatusOptions)
     limits,
     databaseChanged: await facts.read('databaseChanged'),
     parked: await facts.read('parked'),
+    pauses: await facts.read('pauses'),
     lanes: await facts.read('lanes'),
     leaves: await facts.read('leaves'),
     leafLocks: await facts.read('leafLocks'),

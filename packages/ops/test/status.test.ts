@@ -15,6 +15,7 @@ describe.each(postgresVersions)('status on Postgres %i', (version) => {
       lanes: [],
       leaves: [],
       consumers: [],
+      paused: [],
       problems: [
         {
           code: 'NOT_MIGRATED',
@@ -28,7 +29,7 @@ describe.each(postgresVersions)('status on Postgres %i', (version) => {
   test('a fresh schema has one idle lane, empty leaves and no problem', async () => {
     await using database = await migratedDatabase(version)
     const report = await status(asViewer(database))
-    expect(report).toMatchObject({ schemaVersion: currentVersion, consumers: [], problems: [] })
+    expect(report).toMatchObject({ schemaVersion: currentVersion, consumers: [], paused: [], problems: [] })
     expect(report.lanes).toEqual([
       { lane: 0, holder: null, epoch: 0, waiting: 0, waitingExact: true, oldestSeconds: null, parked: 0 },
     ])
@@ -42,7 +43,7 @@ describe.each(postgresVersions)('status on Postgres %i', (version) => {
       'outbox_0',
     ])
     expect(report.leaves.filter((leaf) => leaf.active && leaf.ring === 'inbox')).toHaveLength(1)
-    expect(Object.keys(report)).toEqual(['schemaVersion', 'lanes', 'leaves', 'consumers', 'problems'])
+    expect(Object.keys(report)).toEqual(['schemaVersion', 'lanes', 'leaves', 'consumers', 'paused', 'problems'])
     expect(Object.keys(report.leaves[0] ?? {})).toEqual(['ring', 'name', 'active', 'rows', 'bytes'])
   })
 

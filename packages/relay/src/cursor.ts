@@ -29,7 +29,7 @@ export interface AcquireOptions {
  * Takes the lane when nobody holds it: a new epoch and token. Null when somebody does. `session` commits synchronously,
  * because an epoch that a crash takes back would be handed out twice.
  *
- * @throws OnceboxError `INVALID_SETTING` when there is no such lane.
+ * @throws OnceboxError `LANE_MISSING` when there is no such lane.
  */
 export async function acquire(session: Session, tables: Tables, options: AcquireOptions): Promise<Acquired | null> {
   const token = randomUUID()
@@ -75,8 +75,8 @@ async function requireLane(session: Session, tables: Tables, lane: number): Prom
     'oncebox_lane',
   )
   if (found.length > 0) return
-  throw new OnceboxError('INVALID_SETTING', `There is no lane ${lane}`, {
-    next: 'Use a lane of the cursor table; lane 0 is always there.',
+  throw new OnceboxError('LANE_MISSING', `There is no lane ${lane}`, {
+    next: 'See how many there are with "oncebox lanes"; lane 0 is always there.',
   })
 }
 

@@ -20,6 +20,10 @@ export type RelayEvent =
   | { readonly event: 'released'; readonly lane: number; readonly topic: string; readonly count: number }
   | { readonly event: 'topic_missing'; readonly lane: number; readonly topic: string }
   | { readonly event: 'topic_created'; readonly lane: number; readonly topic: string; readonly partitions: number }
+  /** An operator paused a topic, or the lane (`topic` null): its messages wait. */
+  | { readonly event: 'paused'; readonly lane: number; readonly topic: string | null }
+  /** What was paused goes on. */
+  | { readonly event: 'resumed'; readonly lane: number; readonly topic: string | null }
   /** A publish brought no acknowledgement for `count` records; they are sent again. */
   | { readonly event: 'publish_failed'; readonly lane: number; readonly count: number; readonly code: ErrorCode }
   /** `count` messages with a time to be delivered at came due. */
@@ -34,4 +38,6 @@ export type RelayEvent =
   | { readonly event: 'lease_lost'; readonly lane: number; readonly epoch: number }
   /** The database went away or refused; the relay starts over after `retryInMs`. */
   | { readonly event: 'interrupted'; readonly lane: number; readonly code: string; readonly retryInMs: number }
+  /** The lane is there no longer, because the number of lanes was changed: this relay ends. */
+  | { readonly event: 'lane_removed'; readonly lane: number }
   | { readonly event: 'stopped'; readonly lane: number }

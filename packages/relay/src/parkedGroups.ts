@@ -25,7 +25,12 @@ export interface ParkedGroup {
 type Parked = Pick<Entry, 'topic' | 'keyText' | 'keyMark' | 'partition'>
 
 /** Refusals that concern every message of a topic. */
-const topicWide: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['TOPIC_MISSING', 'NOT_AUTHORIZED', 'TOPIC_WITHOUT_GROUP'])
+const topicWide: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'TOPIC_MISSING',
+  'NOT_AUTHORIZED',
+  'TOPIC_WITHOUT_GROUP',
+  'PAUSED',
+])
 
 export function isTopicWide(code: ErrorCode): boolean {
   return topicWide.has(code)
@@ -54,6 +59,8 @@ export class ParkedGroups {
   readonly #groups = new Set<ParkedGroup>()
   /** None is due earlier: with many groups, a look at each of them for every call would cost more than the call. */
   #noneBefore = Number.POSITIVE_INFINITY
+  /** Topics of which nothing leaves until an operator says so. */
+  readonly #paused = new Set<string>()
 
   get size(): number {
     return this.#groups.size
@@ -91,6 +98,20 @@ export class ParkedGroups {
     return true
   }
 
+  /** Holds a topic: what comes joins the side track, and nothing leaves it. */
+  pause(topic: string): void {
+    this.#paused.add(topic)
+    this.add({ kind: 'topic', topic }, 'PAUSED', 0)
+  }
+
+  /** Lets a topic go: what waits of it is due at `now`, each key again behind a reason of its own. */
+  resume(topic: string, now: number): void {
+    this.#paused.delete(topic)
+    const whole = this.#topics.get(topic)?.whole
+    if (whole !== undefined) whole.retryAt = now
+    this.#noneBefore = Math.min(this.#noneBefore, now)
+  }
+
   remove(scope: ParkedScope): void {
     const topic = this.#topics.get(scope.topic)
     const group = topic === undefined ? undefined : groupIn(topic, scope)
@@ -108,6 +129,7 @@ export class ParkedGroups {
     let first: ParkedGroup | undefined
     this.#noneBefore = Number.POSITIVE_INFINITY
     for (const group of this.#groups) {
+      if (this.#paused.has(group.scope.topic)) continue
       this.#noneBefore = Math.min(this.#noneBefore, group.retryAt)
       if (group.retryAt <= now && isBefore(group, first)) first = group
     }

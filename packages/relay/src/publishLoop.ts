@@ -7,6 +7,7 @@ import type { Entry } from './entry.js'
 import type { Lease } from './lease.js'
 import type { Ledger } from './ledger.js'
 import type { Partitions } from './partitions.js'
+import { nothingPaused, type Paused, pauseChanges } from './pauses.js'
 import { planCall, type Refusal, sortOutcomes, type WaitingState } from './plan.js'
 import type { Publications } from './publications.js'
 import type { ReadAhead } from './readAhead.js'
@@ -37,6 +38,8 @@ export class PublishLoop {
   #lastAckAt = Number.NEGATIVE_INFINITY
   /** Calls in a row that brought no acknowledgement at all. */
   #callsWithoutAck = 0
+  #paused = nothingPaused
+  #pausedNext = nothingPaused
 
   constructor(parts: PublishLoopParts) {
     this.#parts = parts
@@ -52,12 +55,23 @@ export class PublishLoop {
     this.#wakeup.notify()
   }
 
+  /** What is to wait from now on, until the next call of this. Takes effect between two publishes. */
+  pause(paused: Paused): void {
+    this.#pausedNext = paused
+    this.#wakeup.notify()
+  }
+
   /** Publishes until `signal` aborts; a call in flight is finished and accounted for. */
   async run(signal: AbortSignal): Promise<void> {
     const wake = () => this.#wakeup.notify()
     signal.addEventListener('abort', wake, { once: true })
     let everythingDue = false
     while (!signal.aborted) {
+      this.#applyPauses()
+      if (this.#paused.lane) {
+        await this.#wakeup.wait(Number.POSITIVE_INFINITY)
+        continue
+      }
       await this.#parkStuck()
       const released = await this.#releaseDue()
       if (signal.aborted) return
@@ -148,6 +162,33 @@ export class PublishLoop {
 
   #moveTopicAside(topic: string, code: ErrorCode): void {
     for (const unit of this.#backlog.unitsOf(topic)) this.#parts.sideTrack.add(this.#backlog.remove(unit), code)
+  }
+
+  /**
+   * A topic that is paused goes aside, in order, as if it were missing: cursor and ring move on. A lane that is paused keeps
+   * its lease and stays where it is.
+   */
+  #applyPauses(): void {
+    const [before, after] = [this.#paused, this.#pausedNext]
+    if (before === after) return
+    this.#paused = after
+    const { settings, sideTrack } = this.#parts
+    const { lane, logger, onEvent } = settings
+    const tell = (event: 'paused' | 'resumed', topic: string | null) => {
+      logger.info({ lane, topic }, event)
+      onEvent({ event, lane, topic })
+    }
+    const { paused, resumed } = pauseChanges(before, after)
+    for (const topic of paused) {
+      sideTrack.groups.pause(topic)
+      this.#moveTopicAside(topic, 'PAUSED')
+      tell('paused', topic)
+    }
+    for (const topic of resumed) {
+      sideTrack.groups.resume(topic, settings.clock.now())
+      tell('resumed', topic)
+    }
+    if (before.lane !== after.lane) tell(after.lane ? 'paused' : 'resumed', null)
   }
 
   async #parkStuck(): Promise<void> {

@@ -25,10 +25,11 @@ export interface Relay {
   readonly state: RelayState
   /**
    * Connects, checks the schema and tries for the lane. Resolves when the relay holds it or stands by; from then on it
-   * goes on by itself through whatever happens to Postgres and the transport.
+   * goes on by itself through whatever happens to Postgres and the transport; when its lane is removed it ends, with the
+   * event `lane_removed`.
    *
-   * @throws OnceboxError `SCHEMA_NOT_MIGRATED`, `DATABASE_NOT_PRIMARY`, `TRANSPORT_UNREACHABLE`, `INVALID_SETTING` (no
-   *   such lane, or started twice); the driver's error when Postgres cannot be reached.
+   * @throws OnceboxError `SCHEMA_NOT_MIGRATED`, `DATABASE_NOT_PRIMARY`, `TRANSPORT_UNREACHABLE`, `LANE_MISSING`,
+   *   `INVALID_SETTING` (started twice); the driver's error when Postgres cannot be reached.
    */
   start(): Promise<void>
   /**
@@ -40,7 +41,8 @@ export interface Relay {
   stop(options?: { readonly deadlineMs?: number }): Promise<void>
   /**
    * Publishes everything that was committed when it was called. On a relay that was not started it starts one, drains
-   * and stops it; on a standby it waits for the lane. Waits as long as the transport is away; `stop` ends it.
+   * and stops it; on a standby it waits for the lane. Waits as long as the transport is away or the lane is paused;
+   * `stop` ends it.
    *
    * @throws OnceboxError as `start`; `LEASE_LOST` when the relay is stopped meanwhile.
    */
@@ -152,6 +154,7 @@ class LaneRelay implements Relay {
           await this.#attempt(ready)
         } catch (error) {
           if (!hasStarted) throw error
+          if (isOnceboxError(error, 'LANE_MISSING')) return this.#laneRemoved()
           failures++
           const retryInMs = backoffMs(databaseBackoff, failures, settings.random)
           this.#interrupted(error, retryInMs)
@@ -236,6 +239,16 @@ class LaneRelay implements Relay {
       await settings.clock.sleep(standbyPauseMs, this.#stop.signal)
     }
     return null
+  }
+
+  /** Nobody can serve a lane that is not there: whoever runs this relay has to say which one it shall serve. */
+  #laneRemoved(): void {
+    const { lane, logger, onEvent } = this.#settings
+    logger.error(
+      { lane, next: 'See the lanes there are with "oncebox lanes".' },
+      'the lane was removed; its relay ends',
+    )
+    onEvent({ event: 'lane_removed', lane })
   }
 
   #interrupted(error: unknown, retryInMs: number): void {

@@ -37,6 +37,8 @@ export interface RelayOptions {
   readonly parkAfterMs?: number
   /** Pause before a missing topic is looked for again, in milliseconds. Default 5,000. */
   readonly topicRetryMs?: number
+  /** Pause between looks for what an operator has paused or resumed, in milliseconds. Default 1,000. */
+  readonly pauseLookMs?: number
   /** Default of `stop`'s `deadlineMs`, in milliseconds. Default 10,000. */
   readonly stopDeadlineMs?: number
   /** Names this relay in the cursor's `holder`. Default: host name and process id. */
@@ -70,6 +72,7 @@ export function relaySettings(options: RelayOptions): RelaySettings {
     createTopics: options.createTopics ?? null,
     parkAfterMs: options.parkAfterMs ?? 30_000,
     topicRetryMs: options.topicRetryMs ?? 5_000,
+    pauseLookMs: options.pauseLookMs ?? 1_000,
     stopDeadlineMs: options.stopDeadlineMs ?? 10_000,
     logger: options.logger ?? silentLogger,
     clock: options.clock ?? systemClock,
@@ -85,6 +88,7 @@ export function relaySettings(options: RelayOptions): RelaySettings {
   atLeast('reclaimEveryMs', settings.reclaimEveryMs, 1)
   atLeast('parkAfterMs', settings.parkAfterMs, 0)
   atLeast('topicRetryMs', settings.topicRetryMs, 1)
+  atLeast('pauseLookMs', settings.pauseLookMs, 1)
   atLeast('stopDeadlineMs', settings.stopDeadlineMs, 0)
   if (settings.createTopics !== null) atLeast('createTopics', settings.createTopics, 1)
   const sessions = options.pool.options?.max

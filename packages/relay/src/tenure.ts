@@ -7,6 +7,7 @@ import { Ledger } from './ledger.js'
 import { ParkedTable } from './parked.js'
 import { ParkQueue } from './parkQueue.js'
 import { Partitions } from './partitions.js'
+import { readPaused } from './pauses.js'
 import { PollingSource } from './pollingSource.js'
 import { Publications } from './publications.js'
 import { PublishLoop } from './publishLoop.js'
@@ -136,11 +137,12 @@ export class Tenure {
    */
   async run(stop: AbortSignal): Promise<void> {
     await this.#sideTrack.load()
+    await this.#lookForPauses()
     const failed = new AbortController()
     const signal = AbortSignal.any([stop, failed.signal])
     signal.addEventListener('abort', () => this.#parts.windowSession.close(), { once: true })
     const working = [this.#reader, this.#loop, this.#parkQueue, this.#keeper]
-    const loops = [...working.map((each) => each.run(signal)), this.#maintain(signal)]
+    const loops = [...working.map((each) => each.run(signal)), this.#watchPauses(signal), this.#maintain(signal)]
     try {
       await Promise.all(loops)
     } catch (error) {
@@ -167,6 +169,20 @@ export class Tenure {
       this.#drains.splice(index, 1)
       drain.done()
     }
+  }
+
+  async #watchPauses(signal: AbortSignal): Promise<void> {
+    const { clock, pauseLookMs } = this.#parts.settings
+    for (;;) {
+      await clock.sleep(pauseLookMs, signal)
+      if (signal.aborted) return
+      await this.#lookForPauses()
+    }
+  }
+
+  async #lookForPauses(): Promise<void> {
+    const { cursorSession, tables, settings } = this.#parts
+    this.#loop.pause(await readPaused(cursorSession, tables, settings.lane))
   }
 
   async #moveDue(): Promise<void> {

@@ -3,37 +3,57 @@ import { changeLanes, type Relay } from '@oncebox/relay'
 import { until } from '@oncebox/testkit'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { commonProgress, intersection } from '../dist/commonProgress.js'
 import { type Bench, bench } from './relayBench.js'
 
-const snapshot = fc.tuple(fc.nat(20), fc.uniqueArray(fc.nat(20))).map(([xmax, xids]) => {
-  const running = xids.filter((xid) => xid < xmax).sort((a, b) => a - b)
-  return `${running[0] ?? xmax}:${xmax}:${running.join(',')}`
-})
+const snapshot = fc
+  .tuple(fc.integer({ min: 1, max: 20 }), fc.uniqueArray(fc.integer({ min: 1, max: 20 })))
+  .map(([xmax, xids]) => {
+    const running = xids.filter((xid) => xid < xmax).sort((a, b) => a - b)
+    return `${running[0] ?? xmax}:${xmax}:${running.join(',')}`
+  })
 
 function visible(xid: number, text: string): boolean {
   const [, xmax, running] = text.split(':') as [string, string, string]
   return xid < Number(xmax) && !running.split(',').includes(String(xid))
 }
 
-test('what lanes have in common is what every one of them has seen', () => {
-  fc.assert(
-    fc.property(snapshot, snapshot, (one, other) => {
-      const both = intersection(one, other)
-      for (let xid = 0; xid <= 21; xid++) expect(visible(xid, both)).toBe(visible(xid, one) && visible(xid, other))
-    }),
+test('what lanes have in common is what every one of them has seen', async () => {
+  await using at = await bench()
+  const triples = fc.sample(fc.tuple(snapshot, snapshot, snapshot), 200)
+  const rows = await at.query<{ common: string }>(
+    `select (select oncebox.common_snapshot(array_agg(one::pg_snapshot)) from jsonb_array_elements_text(snapshots) as one)::text as common
+     from jsonb_array_elements($1::jsonb) with ordinality as each (snapshots, place) order by place`,
+    [JSON.stringify(triples)],
   )
+  for (const [index, triple] of triples.entries()) {
+    for (let xid = 1; xid <= 22; xid++) {
+      expect(visible(xid, rows[index]?.common ?? ''), `${xid} in ${triple}`).toBe(
+        triple.every((each) => visible(xid, each)),
+      )
+    }
+  }
 })
 
-test('lanes that stand in one window go on in it from the lowest of their positions; others leave their windows', () => {
-  const at = (position: string | null, last = '5:5:') => ({
-    last,
-    page: position === null ? null : { upper: '9:9:', position },
-  })
-  expect(commonProgress([at('90'), at('100')])).toEqual(at('90'))
-  expect(commonProgress([at(null), at(null)])).toEqual(at(null))
-  expect(commonProgress([at('90'), at(null)])).toEqual(at(null))
-  expect(commonProgress([at('90'), at(null, '7:7:')])).toEqual(at(null))
+test('lanes that stand in one window go on in it from the lowest of their positions; others leave their windows', async () => {
+  await using at = await bench()
+  const stand = async (positions: readonly (string | null)[], lasts: readonly string[]) => {
+    await at.query('delete from oncebox.relay_cursor')
+    for (const [lane, position] of positions.entries()) {
+      await at.query(
+        `insert into oncebox.relay_cursor (lane, last_snapshot, upper_snapshot, page_position) values ($1, $2, $3, $4)`,
+        [lane, lasts[lane], position === null ? null : '9:9:', position],
+      )
+    }
+    const { exact } = await share(at, 1)
+    const [lane] = await at.query<{ last: string; position: string | null }>(
+      `select last_snapshot::text as last, page_position::text as position from oncebox.relay_cursor`,
+    )
+    return { ...lane, exact }
+  }
+  expect(await stand(['90', '100'], ['5:5:', '5:5:'])).toEqual({ last: '5:5:', position: '90', exact: false })
+  expect(await stand([null, null], ['5:5:', '5:5:'])).toEqual({ last: '5:5:', position: null, exact: true })
+  expect(await stand(['90', null], ['5:5:', '5:5:'])).toEqual({ last: '5:5:', position: null, exact: false })
+  expect(await stand(['90', null], ['5:5:', '7:7:'])).toEqual({ last: '5:5:', position: null, exact: false })
 })
 
 async function share(at: Bench, lanes: number): Promise<Awaited<ReturnType<typeof changeLanes>>> {

@@ -29,6 +29,7 @@ export function grantsOf(schema: string, kind: RoleKind): string[] {
         on('SELECT, INSERT', names.pinnedTopic),
         on('SELECT, INSERT, DELETE', names.parked),
         on('SELECT, DELETE', names.scheduled),
+        on('SELECT', names.pause),
         on('SELECT, INSERT', names.publication),
         ...publicationRing.leaves.map((leaf) => on('SELECT, TRUNCATE', of(leaf))),
       ]
@@ -62,10 +63,16 @@ export function grantsOf(schema: string, kind: RoleKind): string[] {
         on('UPDATE, DELETE', names.deadLetter),
         on('UPDATE, DELETE', names.parkedKey),
         on('INSERT', names.deadLetterAction),
+        on('INSERT, UPDATE (resumed_at, resumed_by, resumed_why)', names.pause),
       ]
     case 'viewer':
       return [...usage, ...viewer(names)]
   }
+}
+
+/** What comes with the functions of the schema and is not for everyone, each the middle of `REVOKE … FROM role`. */
+export function revokesOf(schema: string, kind: RoleKind): string[] {
+  return kind === 'operator' ? [] : [`EXECUTE ON FUNCTION ${tables(schema).changeLanes}(integer)`]
 }
 
 function producer(names: Tables): string[] {
@@ -95,6 +102,9 @@ function viewer(names: Tables): string[] {
     names.deadLetterAction,
     names.heldPartition,
     names.parkedKey,
+    names.pause,
+    names.replayRun,
+    names.replayRequest,
   ]
   return [
     ...whole.map((table) => on('SELECT', table)),

@@ -1,5 +1,5 @@
 import { quoteIdentifier, quoteLiteral, type Tx } from '@oncebox/core'
-import { grantsOf } from './grants.js'
+import { grantsOf, revokesOf } from './grants.js'
 import { lockKey } from './migrationStatements.js'
 import { defaultSchema, quoteSchema } from './schemaName.js'
 
@@ -62,7 +62,9 @@ END $role$;`
 }
 
 function grants(schema: string, kind: RoleKind, name: string): string {
-  return grantsOf(schema, kind)
-    .map((grant) => `GRANT ${grant} TO ${quoteIdentifier(name)};`)
-    .join('\n')
+  const role = quoteIdentifier(name)
+  return [
+    ...grantsOf(schema, kind).map((grant) => `GRANT ${grant} TO ${role};`),
+    ...revokesOf(schema, kind).map((revoke) => `REVOKE ${revoke} FROM ${role};`),
+  ].join('\n')
 }

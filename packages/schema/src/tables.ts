@@ -27,6 +27,9 @@ export interface Tables {
   readonly deadLetterAction: string
   readonly deadLetterCopy: string
   readonly heldPartition: string
+  readonly pause: string
+  readonly replayRun: string
+  readonly replayRequest: string
   /** Sequence: the active slot of the outbox ring. */
   readonly outboxSlot: string
   /** Sequence: ids whose milliseconds lie below are refused. */
@@ -39,6 +42,8 @@ export interface Tables {
   readonly inboxSlot: string
   /** Function: `reclaim_publications(retention)`. */
   readonly reclaimPublications: string
+  /** Function: `change_lanes(wanted)`. */
+  readonly changeLanes: string
   /** Any other object of the schema by its plain name, such as a leaf of a ring. */
   of(name: string): string
 }
@@ -72,12 +77,16 @@ export function tables(schema: string = defaultSchema): Tables {
     deadLetterAction: of('dead_letter_action'),
     deadLetterCopy: of('dead_letter_copy'),
     heldPartition: of('held_partition'),
+    pause: of('pause'),
+    replayRun: of('replay_run'),
+    replayRequest: of('replay_request'),
     outboxSlot: of('outbox_slot'),
     inboxFloor: of('inbox_floor'),
     idSegment: of('id_segment'),
     emit: of('emit'),
     inboxSlot: of('inbox_slot'),
     reclaimPublications: of('reclaim_publications'),
+    changeLanes: of('change_lanes'),
     of,
   }
 }

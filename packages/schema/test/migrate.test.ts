@@ -43,7 +43,7 @@ describe.each(postgresVersions)('migrate on Postgres %i', (version) => {
     const clients = await Promise.all(all.concat(all).map(() => open.open()))
     const results = await Promise.all(clients.map((client) => migrate(client)))
     const applied = results.flatMap((result) => result.applied.map((migration) => migration.version))
-    expect(applied.sort()).toEqual(all)
+    expect(applied.sort((one, other) => one - other)).toEqual(all)
     for (const result of results) expect(result.databaseVersion).toBe(currentVersion)
   })
 

@@ -5,6 +5,7 @@ import { addBench } from './benchVerb.js'
 import { addDead } from './deadVerb.js'
 import { exitCode } from './exitCode.js'
 import { addDoctor, addLag, addRoles, addShow } from './opsVerbs.js'
+import { addPause, addResume } from './pauseVerbs.js'
 import { createRedactor } from './redaction.js'
 import { addReplay, addVerify } from './replayVerb.js'
 import { runVerb, type Verb } from './runVerb.js'
@@ -44,6 +45,8 @@ function createProgram(run: RunVerb): Command {
   addPlan(program, run)
   addRelay(program, run)
   addLanes(program, run)
+  addPause(program, run)
+  addResume(program, run)
   addStatus(program, run)
   addTail(program, run)
   addShow(program, run)

@@ -11,6 +11,7 @@ import {
 import { requireSchema } from '@oncebox/schema'
 import type { PoolClient } from 'pg'
 import { openDatabase } from '../command/database.js'
+import { deciderOf } from '../command/decider.js'
 import { type ExitCode, exitCode } from '../command/exitCode.js'
 import { UsageError } from '../command/failure.js'
 import { inTransaction } from '../command/inTransaction.js'
@@ -126,8 +127,7 @@ async function act(
   flags: DeadFlags,
   { output, logger }: Console,
 ): Promise<ExitCode> {
-  const by = flags.by ?? process.env.USER ?? ''
-  if (by.trim() === '') throw new UsageError('nobody is named who decides', 'Give --by NAME or set USER.')
+  const by = deciderOf(flags)
   const found = await findAll(client, filterOf(numbers, flags), flags.schema)
   const tell = (dryRun: boolean, done: readonly string[]) =>
     output.write({ action, dryRun, found: found.length, numbers: done }, () =>

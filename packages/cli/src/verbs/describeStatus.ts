@@ -1,14 +1,16 @@
 import type { ConsumerStatus, LaneStatus, LeafStatus, Problem, Status } from '@oncebox/ops'
 import { printable } from '../command/printable.js'
 import { textTable } from '../command/textTable.js'
+import { describePause } from './pause.js'
 
 /** The account of a database for a person: tables, then what is wrong and what to type next. */
-export function describeStatus({ schemaVersion, lanes, consumers, leaves, problems }: Status): string {
+export function describeStatus({ schemaVersion, lanes, consumers, leaves, paused, problems }: Status): string {
   return [
     `Schema version ${schemaVersion ?? 'none'}`,
     lanes.length === 0 ? null : laneTable(lanes),
     consumers.length === 0 ? null : consumerTable(consumers),
     leaves.length === 0 ? null : storageTable(leaves),
+    paused.length === 0 ? null : paused.map(describePause).join('\n'),
     problems.length === 0 ? 'No problems.' : problems.map(describeProblem).join('\n\n'),
   ]
     .filter((part) => part !== null)

@@ -5,6 +5,7 @@ import { openDatabase } from '../command/database.js'
 import { type ExitCode, exitCode } from '../command/exitCode.js'
 import { type LaneRelay, openLaneRelay } from '../command/laneRelay.js'
 import type { Output } from '../command/output.js'
+import { RelayEndings } from '../command/relayEndings.js'
 import type { Console } from '../command/runVerb.js'
 import { aborted, unlessAborted } from '../command/stopSignal.js'
 import { chooseTransport } from '../command/transportChoice.js'
@@ -29,7 +30,13 @@ export async function relay(flags: RelayFlags, console: Console): Promise<ExitCo
   const stop = console.stopRequested()
   const { deadlineMs } = flags
   stop.addEventListener('abort', () => logger.info({ deadlineMs }, 'stopping; a second signal ends it at once'))
-  const parts = { choice, logger, onEvent: tellEvents(output, logger) }
+  const ending = new RelayEndings(flags, logger)
+  const tell = tellEvents(output, logger)
+  const onEvent = (event: RelayEvent) => {
+    tell(event)
+    ending.happened(event)
+  }
+  const parts = { choice, logger, onEvent }
   const opened: LaneRelay[] = []
   try {
     const lanes = flags.lane ?? (await unlessAborted(stop, allLanes(flags)))
@@ -41,6 +48,7 @@ export async function relay(flags: RelayFlags, console: Console): Promise<ExitCo
     return await publish(
       opened.map((each) => each.relay),
       stop,
+      ending,
       flags,
       logger,
     )
@@ -61,10 +69,13 @@ async function allLanes(flags: RelayFlags): Promise<number[]> {
 
 async function publish(
   relays: readonly Relay[],
-  stop: AbortSignal,
+  stopAsked: AbortSignal,
+  ending: RelayEndings,
   { untilIdle, deadlineMs }: RelayFlags,
   logger: Logger,
 ): Promise<ExitCode> {
+  ending.lanes = relays.length
+  const stop = AbortSignal.any([stopAsked, ending.signal])
   const all = <T>(work: (relay: Relay) => Promise<T>) => Promise.all(relays.map(work))
   try {
     await unlessAborted(
@@ -79,7 +90,7 @@ async function publish(
           )
         : undefined
     if (untilIdle !== true) await aborted(stop)
-    return leftBehind(drained ?? [], logger) ? exitCode.problem : exitCode.fine
+    return leftBehind(drained ?? [], logger) || ending.signal.aborted ? exitCode.problem : exitCode.fine
   } finally {
     await all((each) => each.stop({ deadlineMs }))
   }

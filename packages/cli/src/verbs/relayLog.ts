@@ -22,6 +22,11 @@ export function relayLog(logger: Logger): (event: RelayEvent) => void {
         return logger.info(fields, 'messages that were moved aside are published')
       case 'topic_created':
         return logger.info(fields, 'a topic was created')
+      case 'paused':
+      case 'resumed':
+      case 'lane_removed':
+        // The relay has said so itself.
+        return
       case 'lease_lost':
         return logger.warn(fields, 'the lease was lost')
       case 'stopped':

@@ -11,6 +11,7 @@ import { kafka } from './checks/kafka.js'
 import { lanes } from './checks/lanes.js'
 import { migrations } from './checks/migrations.js'
 import { parked } from './checks/parked.js'
+import { paused } from './checks/paused.js'
 import { prepared } from './checks/prepared.js'
 import { rights } from './checks/rights.js'
 import { ring } from './checks/ring.js'
@@ -22,7 +23,7 @@ import { snapshots } from './checks/snapshots.js'
 import { topics } from './checks/topics.js'
 
 /** Of `status` too, which judges by these the facts that it reads anyway. The gravest come first. */
-export const statusChecks = [identity, lanes, scheduled, parked, deadLetters, ring] as const
+export const statusChecks = [identity, lanes, paused, scheduled, parked, deadLetters, ring] as const
 
 /** What doctor looks at, in the order in which one would mend it. */
 export const allChecks: readonly Check[] = [
@@ -33,6 +34,7 @@ export const allChecks: readonly Check[] = [
   lanes,
   idleLanes,
   growth,
+  paused,
   scheduled,
   parked,
   deadLetters,

@@ -5,6 +5,7 @@ import { readConsumers } from '../consumers.js'
 import { readLanes } from '../lanes.js'
 import { readLeaves } from '../leaves.js'
 import { parkedByLane, readParked } from '../parked.js'
+import { readPauses } from '../pauses.js'
 import { readClocks } from './facts/clocks.js'
 import { readDatabaseChanged } from './facts/identity.js'
 import { readLargestMessages } from './facts/largest.js'
@@ -61,6 +62,7 @@ const readers: Readers = {
   migrations: ({ tx, schema }) => plan(tx, { schema }),
   databaseChanged: ({ tx, schema }) => readDatabaseChanged(tx, schema),
   parked: ({ tx, schema }) => readParked(tx, schema),
+  pauses: ({ tx, schema }) => readPauses(tx, { schema }),
   lanes: async ({ tx, schema }, facts) => readLanes(tx, schema, parkedByLane(await facts.read('parked'))),
   async lanesLater({ tx, schema, limits, sleep }, facts) {
     const parked = parkedByLane(await facts.read('parked'))

@@ -4,6 +4,7 @@ import type { ConsumerStatus } from '../consumers.js'
 import type { LaneStatus } from '../lanes.js'
 import type { Leaf } from '../leaves.js'
 import type { ParkedGroup } from '../parked.js'
+import type { Pause } from '../pauses.js'
 import type { ClockFacts } from './facts/clocks.js'
 import type { LargestMessage } from './facts/largest.js'
 import type { LeafLock } from './facts/leafLocks.js'
@@ -25,6 +26,8 @@ export interface Facts {
   /** The lanes once more, `limits.sampleMs` later. */
   readonly lanesLater: readonly LaneStatus[]
   readonly parked: readonly ParkedGroup[]
+  /** What an operator has paused. */
+  readonly pauses: readonly Pause[]
   readonly leaves: readonly Leaf[]
   /** Who holds a lock on a leaf that is past its time. */
   readonly leafLocks: readonly LeafLock[]

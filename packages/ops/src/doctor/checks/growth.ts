@@ -1,18 +1,19 @@
 import { counted } from '../../wording.js'
 import { defineCheck, type Found } from '../check.js'
 import { waitingText } from './lanes.js'
+import { isLanePaused } from './paused.js'
 
 /** Fewer than so many more are the ups and downs of every moment. */
 const fewest = 100
 
 export const growth = defineCheck({
   name: 'lag does not grow',
-  needs: ['limits', 'lanes', 'lanesLater'],
+  needs: ['limits', 'lanes', 'lanesLater', 'pauses'],
   why: 'A relay that publishes less than is written never catches up, and messages come later and later.',
-  judge({ limits, lanes, lanesLater }) {
+  judge({ limits, lanes, lanesLater, pauses }) {
     return lanes.flatMap((before): Found[] => {
       const after = lanesLater.find(({ lane }) => lane === before.lane)
-      if (after === undefined || after.holder === null) return []
+      if (after === undefined || after.holder === null || isLanePaused(pauses, before.lane)) return []
       const more = after.waiting - before.waiting
       // Estimates of a long backlog are good to a few percent.
       const least = after.waitingExact ? fewest : Math.max(fewest, before.waiting / 20)

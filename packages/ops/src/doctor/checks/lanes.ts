@@ -1,6 +1,7 @@
 import type { LaneStatus } from '../../lanes.js'
 import { counted, duration, schemaFlag } from '../../wording.js'
 import { defineCheck, type Found } from '../check.js'
+import { isLanePaused } from './paused.js'
 
 /** A lane, or a scheduled message, is behind when its oldest message waited longer than this. */
 export const behindSeconds = 60
@@ -16,9 +17,9 @@ export const startRelay = (schema: string): string =>
 
 export const lanes = defineCheck({
   name: 'a relay holds every lane, and keeps up',
-  needs: ['schema', 'lanes'],
+  needs: ['schema', 'lanes', 'pauses'],
   why: 'What no relay publishes reaches nobody; the outbox grows until one does.',
-  judge({ schema, lanes }) {
+  judge({ schema, lanes, pauses }) {
     return lanes.flatMap((lane): Found[] => {
       const { holder, waiting, oldestSeconds } = lane
       if (waiting === 0) return []
@@ -26,7 +27,7 @@ export const lanes = defineCheck({
         const what = `No relay publishes lane ${lane.lane}: ${waitingText(lane)}.`
         return [{ code: 'NO_RELAY', what, next: startRelay(schema) }]
       }
-      if (oldestSeconds === null || oldestSeconds <= behindSeconds) return []
+      if (oldestSeconds === null || oldestSeconds <= behindSeconds || isLanePaused(pauses, lane.lane)) return []
       const what = `Lane ${lane.lane} is behind: ${waitingText(lane)}.`
       const next = `Read the log of relay ${JSON.stringify(holder)}: is the broker reachable, does every topic exist?`
       return [{ code: 'LANE_BEHIND', what, next }]

@@ -4,9 +4,13 @@ import { defineCheck } from '../check.js'
 
 export const parked = defineCheck({
   name: 'no key is held back by the relay',
-  needs: ['schema', 'parked'],
+  needs: ['schema', 'parked', 'pauses'],
   why: 'These messages, and every later one of their keys, reach nobody until the cause is gone.',
-  judge({ schema, parked }) {
+  judge({ schema, parked: all, pauses }) {
+    // Those of a paused topic are told of with the pause.
+    const parked = all.filter(
+      ({ topic, reason }) => reason !== 'PAUSED' || !pauses.some((pause) => pause.topic === topic),
+    )
     return parked.map(({ topic, reason, keys, messages, firstKeys, firstId }) => {
       const named = firstKeys.map((key) => (key === null ? 'no key' : JSON.stringify(key))).join(', ')
       const more = keys > firstKeys.length ? ', …' : ''
@@ -29,6 +33,8 @@ function remedy(topic: string, reason: string): string {
       return `Declare a consumer group for the topic ${name} in the transport's settings.`
     case 'NOT_AUTHORIZED':
       return `Allow the relay's user to write to the topic ${name}.`
+    case 'PAUSED':
+      return `The topic ${name} was resumed: a running relay publishes them.`
     case 'RECORD_TOO_LARGE':
       return `Raise the largest message the topic ${name} takes (max.message.bytes).`
     default:
