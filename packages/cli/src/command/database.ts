@@ -3,7 +3,8 @@ import { surviveConnectionLoss } from '@oncebox/core/pg'
 import { quoteSchema } from '@oncebox/schema'
 import pg from 'pg'
 import type { DatabaseFlags } from '../flags/databaseFlags.js'
-import { UsageError } from './failure.js'
+import { tlsAdvice, withVerifiedTls } from './databaseTls.js'
+import { systemCode, UsageError } from './failure.js'
 
 /** A database that answered. The caller ends the pool. */
 export interface OpenDatabase {
@@ -16,16 +17,18 @@ export interface OpenDatabase {
 }
 
 const connectTimeoutMs = 10_000
+const fileCodes = ['ENOENT', 'EACCES', 'EISDIR']
 
 /**
- * Opens a pool and proves with one connection that the database answers.
+ * Opens a pool and proves with one connection that the database answers. Where the URL asks for TLS, the server's certificate
+ * is verified, unless it says `sslmode=no-verify`.
  *
  * @throws UsageError without a URL, or with one that cannot be read.
  * @throws OnceboxError `INVALID_SETTING` for an unusable schema name, `DATABASE_UNREACHABLE` when nobody answers or the
  *   server does not let us in.
  */
 export async function openDatabase(flags: DatabaseFlags, verb: string): Promise<OpenDatabase> {
-  const connectionString = requireUrl(flags.databaseUrl)
+  const connectionString = withVerifiedTls(requireUrl(flags.databaseUrl))
   quoteSchema(flags.schema)
   const address = addressOf(connectionString)
   const pool = new pg.Pool({
@@ -42,7 +45,7 @@ export async function openDatabase(flags: DatabaseFlags, verb: string): Promise<
   } catch (error) {
     await pool.end()
     throw new OnceboxError('DATABASE_UNREACHABLE', `Cannot reach the database at ${address}`, {
-      next: adviceFor(error),
+      next: adviceFor(error, connectionString),
       cause: error,
     })
   }
@@ -78,7 +81,12 @@ function addressOf(connectionString: string): string {
   try {
     const { host, port } = new pg.Client({ connectionString })
     return `${host}:${port}`
-  } catch {
+  } catch (error) {
+    const code = systemCode(error)
+    // Its text names the file; that of a URL which is none may hold the password.
+    if (code !== undefined && fileCodes.includes(code)) {
+      throw new UsageError(`a file of sslrootcert, sslcert or sslkey in the database URL cannot be read (${code})`)
+    }
     throw new UsageError(
       'the database URL cannot be read',
       'It looks like postgres://user:password@host:port/database; encode special characters of the password (@ is %40).',
@@ -87,7 +95,7 @@ function addressOf(connectionString: string): string {
 }
 
 /** What to do about a refused connection. Advice only: the exit code is the same for all. */
-function adviceFor(error: unknown): string {
+function adviceFor(error: unknown, url: string): string {
   switch (sqlState(error)) {
     case '28P01':
     case '28000':
@@ -97,6 +105,6 @@ function adviceFor(error: unknown): string {
     case '53300':
       return 'The server has no connection left: raise max_connections or end other sessions.'
     default:
-      return 'Check that the server runs, and host and port of the URL.'
+      return tlsAdvice(systemCode(error), url) ?? 'Check that the server runs, and host and port of the URL.'
   }
 }

@@ -55,7 +55,8 @@ function causeOf(error: Error): string {
   return code === undefined ? '' : ` (${code})`
 }
 
-function systemCode(error: unknown): string | undefined {
+/** The system's or the driver's own code of an error: ECONNREFUSED. */
+export function systemCode(error: unknown): string | undefined {
   const code = error instanceof Error ? (error as { code?: unknown }).code : undefined
   return typeof code === 'string' ? code : undefined
 }

@@ -4,7 +4,7 @@ import type { Publisher } from '@oncebox/transport'
 import type { OpenDatabase } from './database.js'
 import { UsageError } from './failure.js'
 import { installed } from './installed.js'
-import type { TransportChoice } from './transportChoice.js'
+import type { SaslChoice, TransportChoice } from './transportChoice.js'
 
 /**
  * Opens the chosen transport and proves that it answers. The caller closes it.
@@ -78,6 +78,10 @@ export function kafkaSettings({ brokers, tls, sasl }: Exclude<TransportChoice, {
     brokers,
     logger,
     ...(tls === null ? {} : { ssl: { ...tls } }),
-    ...(sasl === null ? {} : { sasl }),
+    ...(sasl === null ? {} : login(sasl)),
   }
+}
+
+function login({ inTheClear, ...sasl }: SaslChoice) {
+  return { sasl, ...(inTheClear ? { allowPlaintextSasl: true } : {}) }
 }

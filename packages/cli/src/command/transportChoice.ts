@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { OnceboxError } from '@oncebox/core'
 import { saslMechanisms, type TransportFlags } from '../flags/transportFlags.js'
 import { UsageError } from './failure.js'
 
@@ -24,12 +25,15 @@ export interface SaslChoice {
   readonly mechanism: (typeof saslMechanisms)[number]
   readonly username: string
   readonly password: string
+  /** Over a connection that is not encrypted, too. */
+  readonly inTheClear: boolean
 }
 
 /**
  * Decides for a transport. `password` is the SASL password, from the environment.
  *
  * @throws UsageError when none is named, or the flags do not go together, or a file cannot be read.
+ * @throws OnceboxError `INVALID_SETTING` for a password that would be sent in the clear.
  */
 export function chooseTransport(flags: TransportFlags, password: string | undefined): TransportChoice {
   const name = flags.transport ?? (flags.brokers === undefined ? undefined : 'kafka')
@@ -83,5 +87,11 @@ function chooseSasl(flags: TransportFlags, password: string | undefined): SaslCh
   if (username === undefined || password === undefined) {
     throw new UsageError('SASL needs a user and a password', 'Give --sasl-username and set KAFKA_SASL_PASSWORD.')
   }
-  return { mechanism, username, password }
+  const inTheClear = flags.allowPlaintextSasl === true
+  if (mechanism === 'plain' && !inTheClear && chooseTls(flags) === null) {
+    throw new OnceboxError('INVALID_SETTING', 'SASL plain without TLS would send the password in the clear', {
+      next: 'Give --tls or --tls-ca, use scram-sha-512, or --allow-plaintext-sasl where the network is trusted.',
+    })
+  }
+  return { mechanism, username, password, inTheClear }
 }

@@ -11,6 +11,7 @@ export interface TransportFlags {
   readonly tlsKey?: string
   readonly saslMechanism?: (typeof saslMechanisms)[number]
   readonly saslUsername?: string
+  readonly allowPlaintextSasl?: boolean
   /** The groups of each topic: queues to write to where the transport has no topics of its own. */
   readonly topic?: Readonly<Record<string, readonly string[]>>
 }
@@ -45,6 +46,7 @@ export function withTransportFlags(command: Command): Command {
         .env('KAFKA_SASL_MECHANISM'),
     )
     .addOption(new Option('--sasl-username <name>', 'SASL user').env('KAFKA_SASL_USERNAME'))
+    .option('--allow-plaintext-sasl', 'send the password of SASL plain without TLS, where the network is trusted')
 }
 
 function parseBrokers(text: string): string[] {
