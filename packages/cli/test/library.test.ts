@@ -35,6 +35,7 @@ test('every subpath of the package can be imported and offers what the design sa
     './mikro-orm': ['fromMikroOrm', 'mikroOrmDatabase'],
     './prisma': ['fromPrisma', 'prismaDatabase'],
     './memory': ['memoryTransport'],
+    './webhook': ['webhookNotifier'],
     './testing': expect.arrayContaining(['expectEmitted', 'memoryTransport']),
   })
 })

@@ -8,6 +8,7 @@ import { insertIds } from './dedupe.js'
 import type { SpanCounts } from './events.js'
 import type { SpanTrace } from './failure.js'
 import { readGate } from './floor.js'
+import type { SpanOwner } from './handlerSpans.js'
 import type { AnyHandler } from './handlers.js'
 import { finish, type NextOffset } from './offsets.js'
 import { type KeyPlace, lockParkedKeys, park } from './parking.js'
@@ -15,9 +16,8 @@ import type { Reached } from './reached.js'
 import { runHandlers, type Skipped } from './runHandlers.js'
 import { type SortRules, sortOut } from './sortOut.js'
 
-export interface SpanWork<Trx> extends SortRules {
+export interface SpanWork<Trx> extends SortRules, SpanOwner {
   readonly tables: Tables
-  readonly group: string
   readonly handlers: ReadonlyMap<string, AnyHandler<Trx>>
   readonly items: readonly Item[]
   /** Where the items come from; null on transports without offsets. */

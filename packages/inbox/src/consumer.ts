@@ -1,4 +1,5 @@
 import type { MessageContracts } from '@oncebox/core'
+import { loadTraceApi, outsideTraces } from '@oncebox/core/tracing'
 import { tables as tablesOf } from '@oncebox/schema'
 import type { Subscription } from '@oncebox/transport'
 import { fullSize } from './batchSize.js'
@@ -118,14 +119,8 @@ export function createConsumer<const C extends MessageContracts, Trx>(
   async function begin(): Promise<void> {
     state = 'starting'
     try {
-      await checkStart(settings)
-      const subscription = await subscribe()
-      const ending = new AbortController()
-      const lost = new AbortController()
-      const redriven = redrive({ settings, tables, report, lost: lost.signal, most: 1 }, ending.signal)
-      const copied = copyDeadLetters({ settings, tables, report }, ending.signal)
-      const maintenance = Promise.all([maintainInbox(settings, report, ending.signal), redriven, copied])
-      running = { subscription, ending, lost, maintenance }
+      await loadTraceApi()
+      await outsideTraces(receive)
     } catch (error) {
       state = 'idle'
       throw error
@@ -133,6 +128,17 @@ export function createConsumer<const C extends MessageContracts, Trx>(
     state = 'running'
     logger.info({ group, topics: settings.topics }, 'consumer started')
     onEvent({ type: 'started', group, topics: settings.topics })
+  }
+
+  async function receive(): Promise<void> {
+    await checkStart(settings)
+    const subscription = await subscribe()
+    const ending = new AbortController()
+    const lost = new AbortController()
+    const redriven = redrive({ settings, tables, report, lost: lost.signal, most: 1 }, ending.signal)
+    const copied = copyDeadLetters({ settings, tables, report }, ending.signal)
+    const maintenance = Promise.all([maintainInbox(settings, report, ending.signal), redriven, copied])
+    running = { subscription, ending, lost, maintenance }
   }
 
   function start(): Promise<void> {
@@ -175,6 +181,7 @@ export function createConsumer<const C extends MessageContracts, Trx>(
     async deliver(message, trx) {
       const topic = settings.contracts.get(message.type)?.topic ?? ''
       const record = recordOf(message, topic, settings.clock.now())
+      await loadTraceApi()
       if (trx === undefined) return db.transaction((scope) => deliverOne(settings, tables, scope, record))
       return deliverOne(settings, tables, { trx, tx: db.txOf(trx) }, record)
     },

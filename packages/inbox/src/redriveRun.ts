@@ -64,8 +64,8 @@ export async function runStored<Trx>(
       throw errorOf(item)
     }
   }
-  const { handlers } = parts.settings
-  await runHandlers(scope, runnables, { handlers, signal: parts.lost, trace })
+  const { group, handlers, subscriber } = parts.settings
+  await runHandlers(scope, runnables, { group, transport: subscriber.name, handlers, signal: parts.lost, trace })
   trace.stage = 'finish'
 }
 

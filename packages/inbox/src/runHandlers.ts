@@ -1,6 +1,7 @@
 import type { Message, TransactionScope } from '@oncebox/core'
 import type { Item } from './decode.js'
 import type { SpanTrace } from './failure.js'
+import { handleInSpan, type SpanOwner } from './handlerSpans.js'
 import { type AnyHandler, anyType, type BatchOf } from './handlers.js'
 import { outcomeOf } from './outcome.js'
 
@@ -18,7 +19,7 @@ export interface Skipped {
   readonly reason: string
 }
 
-export interface HandlerCalls<Trx> {
+export interface HandlerCalls<Trx> extends SpanOwner {
   readonly handlers: ReadonlyMap<string, AnyHandler<Trx>>
   readonly signal: AbortSignal
   readonly trace: SpanTrace
@@ -53,7 +54,9 @@ export async function runHandlers<Trx>(
       trace.current = [first.item.index]
       trace.ran.push(first.item.index)
       next++
-      obey(await handler(first.message, { trx, tx, signal, attempt: first.attempt }), [first])
+      const { message, attempt } = first
+      const handle = () => handler(message, { trx, tx, signal, attempt })
+      obey(await handleInSpan(message, attempt, calls, handle), [first])
     } else {
       const run = neighboursOfType(runnables, next)
       trace.stage = 'batch'

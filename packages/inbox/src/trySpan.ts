@@ -5,6 +5,7 @@ import { runSpan } from './batchTransaction.js'
 import type { Caution } from './caution.js'
 import type { Item } from './decode.js'
 import { type Failure, failureOf, newTrace } from './failure.js'
+import { processInSpan } from './handlerSpans.js'
 import type { NextOffset } from './offsets.js'
 import { policyOf } from './poison.js'
 import type { Reached } from './reached.js'
@@ -34,16 +35,19 @@ export async function trySpan<Trx>(
   const { signal } = batch
   const trace = newTrace()
   const partition = batch.records[0]?.offset === null ? null : batch
-  try {
-    const result = await settings.db.transaction((scope) =>
-      runSpan(scope, { ...spanRules(settings), tables, items, partition, reached, next, started, signal, trace }),
-    )
-    if (next !== null) reached.committed(batch, next.nextOffset)
-    report.committed(batch, result)
-    return null
-  } catch (error) {
-    return failureOf(error, trace, signal.aborted, settings.duplicateConstraints)
-  }
+  const rules = spanRules(settings)
+  return processInSpan(items, rules, async () => {
+    try {
+      const result = await settings.db.transaction((scope) =>
+        runSpan(scope, { ...rules, tables, items, partition, reached, next, started, signal, trace }),
+      )
+      if (next !== null) reached.committed(batch, next.nextOffset)
+      report.committed(batch, result)
+      return null
+    } catch (error) {
+      return failureOf(error, trace, signal.aborted, settings.duplicateConstraints)
+    }
+  })
 }
 
 /**
@@ -104,6 +108,7 @@ export function spanRules<Trx>(settings: Settings<Trx>) {
   const { group, handlers, horizonMs, futureMs, poison } = settings
   return {
     group,
+    transport: settings.subscriber.name,
     handlers,
     horizonMs,
     futureMs,

@@ -3,6 +3,7 @@ import { leaseLost } from './cursor.js'
 import type { Entry } from './entry.js'
 import type { Lease } from './lease.js'
 import type { Partitions, TopicState } from './partitions.js'
+import { publishInSpan } from './publishSpan.js'
 
 /**
  * One publish: finds each record's partition, checks that the lease stands, and sends. Records of topics that are not
@@ -27,7 +28,8 @@ export async function deliver(
   }
   const sendable = trouble.size === 0 ? entries : entries.filter((entry) => !trouble.has(entry.topic))
   if (!lease.valid) throw leaseLost(lease)
-  const sent = sendable.length === 0 ? [] : await publisher.publish(sendable)
+  const sent =
+    sendable.length === 0 ? [] : await publishInSpan(sendable, publisher.name, () => publisher.publish(sendable))
   if (trouble.size === 0) return sent
   let next = 0
   return entries.map((entry): PublishOutcome => {

@@ -3,6 +3,7 @@ import type { OutgoingRecord, RecordSink } from '@oncebox/transport'
 import { keyMark } from './keyFilter.js'
 import type { LedgerPage } from './ledger.js'
 import type { Template, Templates } from './template.js'
+import { sampledTraceparent } from './traceparent.js'
 import { timeBytes, writeTime } from './wireTime.js'
 
 /** A message read and not yet published or parked: the record that is sent, and what the relay knows of it. */
@@ -21,6 +22,8 @@ export interface Entry extends OutgoingRecord {
   /** Bytes it holds in memory, about. */
   readonly bytes: number
   readonly partition: number | null
+  /** Of a message whose trace is sampled; undefined for all others. */
+  readonly traceparent: string | undefined
   /** Whether `partition` is what it has to be. */
   readonly assigned: boolean
   /** Finds its partition among those pinned for the topic; 0 where the transport has none. */
@@ -66,6 +69,8 @@ const framingBytes = 120
 const uuidBytes = 16
 /** From the start of a row's columns to its id. */
 const idOffset = 16
+/** jsonb's binary form is its length, its version (one byte), and its text. */
+const jsonbTextOffset = 5
 const hexDigits = Uint8Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0))
 
 /** Where id and time are written as text, to be copied from at once. */
@@ -144,6 +149,12 @@ export class RowEntry implements Entry {
     return unitOf(this)
   }
 
+  get traceparent(): string | undefined {
+    const at = behind(this.#row, this.#keyAt)
+    const length = this.#row.readInt32BE(at)
+    return length < 0 ? undefined : sampledTraceparent(this.#row, at + jsonbTextOffset, at + 4 + length)
+  }
+
   assign(partitions: number): void {
     const from = this.#keyAt + 4
     const length = this.#row.readInt32BE(this.#keyAt)
@@ -213,10 +224,9 @@ function behind(row: Buffer, at: number): number {
 
 const none: [string, string][] = []
 
-/** The user's headers. jsonb's binary form is its version, one byte, and its text. */
 function ownHeaders(row: Buffer, at: number): [name: string, value: string][] {
   const length = row.readInt32BE(at)
-  return length < 0 ? none : userHeaders(JSON.parse(row.toString('utf8', at + 5, at + 4 + length)))
+  return length < 0 ? none : userHeaders(JSON.parse(row.toString('utf8', at + jsonbTextOffset, at + 4 + length)))
 }
 
 /** Positions and times stay far below 2⁵³. */

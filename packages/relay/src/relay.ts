@@ -1,5 +1,6 @@
 import { hostname } from 'node:os'
 import { isOnceboxError, OnceboxError, sqlState } from '@oncebox/core'
+import { loadTraceApi, outsideTraces } from '@oncebox/core/tracing'
 import { requireSchema, type Tables, tables as tablesOf } from '@oncebox/schema'
 import { backoffMs, databaseBackoff } from './backoff.js'
 import { type Acquired, acquire } from './cursor.js'
@@ -93,7 +94,7 @@ class LaneRelay implements Relay {
     const firstAnswer = new Promise<void>((resolve) => {
       started = resolve
     })
-    const running = this.#supervise(started)
+    const running = loadTraceApi().then(() => outsideTraces(() => this.#supervise(started)))
     this.#running = running.catch(() => undefined)
     await Promise.race([firstAnswer, running])
   }

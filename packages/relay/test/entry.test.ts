@@ -110,6 +110,39 @@ describe.each(postgresVersions)('rows on the wire of Postgres %i', (version) => 
     }
   })
 
+  test('tell the trace of a message that is sampled, wherever it stands among the headers, and of no other', async () => {
+    await using at = await bench({ version })
+    const trace = (flags: string) => `00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-${flags}`
+    const sampled = [
+      { traceparent: trace('01') },
+      { traceparent: trace('0b'), tracestate: 'vendor=1' },
+      { a: 'before it', traceparent: trace('ff'), 'much-longer-than-its-name': 'behind it' },
+      { text: `{"traceparent": "${trace('00')}"}`, traceparent: trace('03') },
+    ]
+    const others = [
+      { traceparent: trace('00') },
+      { traceparent: trace('0a'), tracestate: 'vendor=1' },
+      { traceparent: trace('01').slice(0, -1) },
+      { traceparent: `${trace('01')}-more` },
+      { traceparent: '' },
+      { text: `{"traceparent": "${trace('01')}"}` },
+      { xtraceparent: trace('01') },
+      null,
+    ]
+    for (const headers of [...sampled, ...others]) {
+      await at.query(
+        `insert into oncebox.outbox (id, source, topic, key, type, headers, payload)
+        values (gen_random_uuid(), 's', 't', 'k', 'x', $1, '-01"')`,
+        [headers],
+      )
+    }
+    const entries = (await entriesOf(at, { pageRows: 100, pageBytes: 1 << 20 })).flat()
+    const expected = [...sampled.map(({ traceparent }) => traceparent), ...others.map(() => undefined)]
+    expect(entries.map((entry) => entry.traceparent)).toEqual(expected)
+    for (const entry of entries) entry.detach()
+    expect(entries.map((entry) => entry.traceparent)).toEqual(expected)
+  })
+
   test('of which the headers are no object have none of their own, and none stops the others', async () => {
     await using at = await bench({ version })
     for (const json of ['null', '5', '"text"', '{"own": "x"}']) {

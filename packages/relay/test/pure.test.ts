@@ -27,6 +27,7 @@ function entry(position: number, topic: string, key: string | null, bytes = 1): 
     headers: [],
     partition: null,
     bytes,
+    traceparent: undefined,
     assigned: true,
     assign: () => undefined,
     detach: () => undefined,

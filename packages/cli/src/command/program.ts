@@ -31,7 +31,7 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
 }
 
 function createProgram(run: RunVerb): Command {
-  const redact = createRedactor([process.env.KAFKA_SASL_PASSWORD])
+  const redact = createRedactor([process.env.KAFKA_SASL_PASSWORD, process.env.ONCEBOX_WEBHOOK_SECRET])
   const program = new Command('oncebox')
     .description('Transactional outbox and inbox on Postgres: what a transaction emits is delivered, once in effect.')
     .version(packageVersion(), '--version', 'print the version')

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { wholeNumber, withCommonFlags } from '../flags/commonFlags.js'
 import { withDatabaseFlags } from '../flags/databaseFlags.js'
 import { withTransportFlags } from '../flags/transportFlags.js'
+import { withWebhookFlags } from '../flags/webhookFlags.js'
 import type { DemoFlags } from '../verbs/demo.js'
 import type { LanesFlags } from '../verbs/lanes.js'
 import type { MigrateFlags } from '../verbs/migrate.js'
@@ -74,7 +75,10 @@ export function addRelay(program: Command, run: RunVerb): void {
       10_000,
     )
     .option('--deadline-ms <ms>', 'how long a stop may take', wholeNumber(0), 10_000)
-  withCommonFlags(withDatabaseFlags(withTransportFlags(command)), 'one JSON document an event on stdout')
+  withCommonFlags(
+    withDatabaseFlags(withTransportFlags(withWebhookFlags(command))),
+    'one JSON document an event on stdout',
+  )
     .addHelpText(
       'after',
       examples(

@@ -9,12 +9,14 @@ import { RelayEndings } from '../command/relayEndings.js'
 import type { Console } from '../command/runVerb.js'
 import { aborted, unlessAborted } from '../command/stopSignal.js'
 import { chooseTransport } from '../command/transportChoice.js'
+import { openWebhook } from '../command/webhook.js'
 import type { CommonFlags } from '../flags/commonFlags.js'
 import type { DatabaseFlags } from '../flags/databaseFlags.js'
 import type { TransportFlags } from '../flags/transportFlags.js'
+import type { WebhookFlags } from '../flags/webhookFlags.js'
 import { relayLog } from './relayLog.js'
 
-export interface RelayFlags extends CommonFlags, DatabaseFlags, TransportFlags {
+export interface RelayFlags extends CommonFlags, DatabaseFlags, TransportFlags, WebhookFlags {
   readonly untilIdle?: boolean
   /** Every lane when none is given. */
   readonly lane?: readonly number[]
@@ -22,6 +24,9 @@ export interface RelayFlags extends CommonFlags, DatabaseFlags, TransportFlags {
   readonly createTopics?: number
   readonly deadlineMs: number
 }
+
+/** What was not told when the relays have stopped may still be for so long. */
+const webhookMs = 3_000
 
 /** `oncebox relay`: publishes until it is told to stop, or with `--until-idle` until nothing is left. */
 export async function relay(flags: RelayFlags, console: Console): Promise<ExitCode> {
@@ -31,10 +36,12 @@ export async function relay(flags: RelayFlags, console: Console): Promise<ExitCo
   const { deadlineMs } = flags
   stop.addEventListener('abort', () => logger.info({ deadlineMs }, 'stopping; a second signal ends it at once'))
   const ending = new RelayEndings(flags, logger)
+  const webhook = openWebhook(flags, process.env.ONCEBOX_WEBHOOK_SECRET, logger)
   const tell = tellEvents(output, logger)
   const onEvent = (event: RelayEvent) => {
     tell(event)
     ending.happened(event)
+    webhook?.relayEvents(event)
   }
   const parts = { choice, logger, onEvent }
   const opened: LaneRelay[] = []
@@ -53,7 +60,7 @@ export async function relay(flags: RelayFlags, console: Console): Promise<ExitCo
       logger,
     )
   } finally {
-    await Promise.all(opened.map((each) => each.close()))
+    await Promise.all([...opened.map((each) => each.close()), webhook?.stop({ deadlineMs: webhookMs })])
   }
 }
 

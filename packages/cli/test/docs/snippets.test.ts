@@ -86,3 +86,9 @@ test('the snippets for each database library compile: a handler has the transact
   ])
   expect(await problemsOf([...snippetsOf('README.md').slice(0, 1), ...files, prismaClient])).toBe('')
 }, 60_000)
+
+test('the snippets about the webhook compile', async () => {
+  const files = snippetsOf('docs/webhook.md')
+  expect(files.map(({ name }) => name)).toEqual(['notified.ts', 'receiver.ts'])
+  expect(await problemsOf([...snippetsOf('README.md').slice(0, 1), ...files])).toBe('')
+}, 60_000)

@@ -1,0 +1,4 @@
+export { errorType, failSpan, messagingSystem } from './spanFields.js'
+export type { Span, SpanAttributes, SpanContext, TraceApi, TraceScope, Tracing } from './traceApi.js'
+export { currentTracing, loadTraceApi, outsideTraces } from './traceApi.js'
+export { linksTo } from './traceLinks.js'
