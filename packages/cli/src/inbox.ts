@@ -10,6 +10,7 @@ export type {
   DeadLetterTopic,
   Delivery,
   DeliveryResult,
+  FirstHandled,
   HandlerContext,
   HandlerOutcome,
   Handlers,

@@ -35,6 +35,14 @@ test('every subpath of the package can be imported and offers what the design sa
     './mikro-orm': ['fromMikroOrm', 'mikroOrmDatabase'],
     './prisma': ['fromPrisma', 'prismaDatabase'],
     './memory': ['memoryTransport'],
+    './metrics': expect.arrayContaining([
+      'consumerReadiness',
+      'databaseReadiness',
+      'operations',
+      'prometheusMetrics',
+      'relayReadiness',
+    ]),
+    './metrics/opentelemetry': ['openTelemetryMetrics'],
     './webhook': ['webhookNotifier'],
     './testing': expect.arrayContaining(['expectEmitted', 'memoryTransport']),
   })

@@ -13,7 +13,7 @@ import type { AnyHandler } from './handlers.js'
 import { finish, type NextOffset } from './offsets.js'
 import { type KeyPlace, lockParkedKeys, park } from './parking.js'
 import type { Reached } from './reached.js'
-import { runHandlers, type Skipped } from './runHandlers.js'
+import { type Runnable, runHandlers, type Skipped } from './runHandlers.js'
 import { type SortRules, sortOut } from './sortOut.js'
 
 export interface SpanWork<Trx> extends SortRules, SpanOwner {
@@ -41,6 +41,8 @@ export interface SpanResult {
   readonly letters: readonly DeadLetter[]
   readonly skipped: readonly Skipped[]
   readonly parked: readonly Item[]
+  /** The first message whose handler ran; null when none did. */
+  readonly first: Runnable | null
 }
 
 /**
@@ -95,7 +97,7 @@ export async function runSpan<Trx>(scope: TransactionScope<Trx>, work: SpanWork<
     parked: parked.length,
     ignored,
   }
-  return { counts, letters, skipped, parked }
+  return { counts, letters, skipped, parked, first: runnables[0] ?? null }
 }
 
 /** The items that are to be settled, in order, each message once. */

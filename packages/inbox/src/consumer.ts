@@ -67,7 +67,7 @@ export function createConsumer<const C extends MessageContracts, Trx>(
   const { db, group, logger, onEvent } = settings
   const tables = tablesOf(settings.schema)
   const counters = new Counters()
-  const report = createReport(group, logger, onEvent, counters)
+  const report = createReport(group, logger, onEvent, counters, () => settings.clock.now())
   let state: ConsumerState = 'idle'
   let running: Running | undefined
   let starting: Promise<void> = Promise.resolve()

@@ -1,4 +1,4 @@
-import type { ErrorCode } from '@oncebox/core'
+import type { ErrorCode, TraceReference } from '@oncebox/core'
 
 /** Where a message was read, and which one it is. */
 export interface MessageReference {
@@ -13,8 +13,14 @@ export interface MessageReference {
 export type ConsumerEvent =
   | { readonly type: 'started'; readonly group: string; readonly topics: readonly string[] }
   | { readonly type: 'stopped'; readonly group: string }
-  /** A transaction committed. */
-  | ({ readonly type: 'committed'; readonly topic: string; readonly partition: number } & SpanCounts)
+  /** A transaction committed, `tookMs` after it was begun. */
+  | ({
+      readonly type: 'committed'
+      readonly topic: string
+      readonly partition: number
+      readonly tookMs: number
+      readonly first: FirstHandled | null
+    } & SpanCounts)
   /** An attempt failed and was counted. */
   | ({ readonly type: 'attemptFailed'; readonly attempts: number; readonly error: unknown } & MessageReference)
   | ({ readonly type: 'deadLettered'; readonly reason: string } & MessageReference)
@@ -41,6 +47,14 @@ export type ConsumerEvent =
   /** Copies of dead letters did not; they stay in the database and are sent again after a pause. */
   | { readonly type: 'copyFailed'; readonly topic: string; readonly count: number; readonly code: ErrorCode | null }
   | { readonly type: 'reclaimed'; readonly leaves: readonly string[]; readonly floorMs: number }
+
+/** The first message whose handler ran in a transaction. */
+export interface FirstHandled {
+  /** From its publish to the commit, as the clocks of the broker (or its producer) and of this machine have it. */
+  readonly waitedMs: number
+  /** Where it is sampled. */
+  readonly trace: TraceReference | null
+}
 
 /** What became of the records of one committed transaction. */
 export interface SpanCounts {

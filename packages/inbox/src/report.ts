@@ -1,7 +1,8 @@
-import { type ErrorCode, isOnceboxError, type Logger, sqlState } from '@oncebox/core'
+import { type ErrorCode, isOnceboxError, type Logger, sampledTrace, sqlState } from '@oncebox/core'
 import type { SpanResult } from './batchTransaction.js'
 import { type Item, referenceOf } from './decode.js'
-import type { ConsumerEvent, Counters } from './events.js'
+import type { ConsumerEvent, Counters, FirstHandled } from './events.js'
+import type { Runnable } from './runHandlers.js'
 
 interface Place {
   readonly topic: string
@@ -10,7 +11,8 @@ interface Place {
 
 /** Counts, logs and tells what happens in a consumer: one place, so that the three agree. */
 export interface Report {
-  committed(place: Place, result: SpanResult): void
+  /** `tookMs`: from the begin of its transaction. */
+  committed(place: Place, result: SpanResult, tookMs: number): void
   redriven(item: Item): void
   buried(item: Item, reason: string, error: unknown): void
   putOff(item: Item, retryAfterMs: number): void
@@ -34,6 +36,7 @@ export function createReport(
   logger: Logger,
   onEvent: (event: ConsumerEvent) => void,
   counters: Counters,
+  now: () => number,
 ): Report {
   function dead(item: Item, reason: string, error: unknown): void {
     logger.error({ group, ...referenceOf(item), reason, error: errorTag(error) }, 'message put to the dead letters')
@@ -41,9 +44,9 @@ export function createReport(
   }
 
   return {
-    committed(place, { counts, letters, skipped, parked }) {
+    committed({ topic, partition }, { counts, letters, skipped, parked, first }, tookMs) {
       counters.committed(counts)
-      onEvent({ type: 'committed', topic: place.topic, partition: place.partition, ...counts })
+      onEvent({ type: 'committed', topic, partition, tookMs, first: first && firstHandled(first, now()), ...counts })
       for (const { item, reason, error } of letters) dead(item, reason, error)
       for (const { item, reason } of skipped) onEvent({ type: 'skipped', reason, ...referenceOf(item) })
       for (const item of parked) onEvent({ type: 'parked', ...referenceOf(item) })
@@ -120,6 +123,13 @@ export function createReport(
     reclaimFailed(error) {
       logger.warn({ group, error: errorTag(error) }, 'reclaiming inbox storage failed, trying again later')
     },
+  }
+}
+
+function firstHandled({ item, message }: Runnable, nowMs: number): FirstHandled {
+  return {
+    waitedMs: Math.max(0, nowMs - item.record.timestamp),
+    trace: sampledTrace(message.headers.traceparent),
   }
 }
 

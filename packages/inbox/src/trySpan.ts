@@ -34,6 +34,7 @@ export async function trySpan<Trx>(
   const { settings, tables, report, reached } = parts
   const { signal } = batch
   const trace = newTrace()
+  const begunAt = settings.clock.now()
   const partition = batch.records[0]?.offset === null ? null : batch
   const rules = spanRules(settings)
   return processInSpan(items, rules, async () => {
@@ -42,7 +43,7 @@ export async function trySpan<Trx>(
         runSpan(scope, { ...rules, tables, items, partition, reached, next, started, signal, trace }),
       )
       if (next !== null) reached.committed(batch, next.nextOffset)
-      report.committed(batch, result)
+      report.committed(batch, result, settings.clock.now() - begunAt)
       return null
     } catch (error) {
       return failureOf(error, trace, signal.aborted, settings.duplicateConstraints)

@@ -7,12 +7,25 @@ export { countDeadLetters, deadLetterActions, listDeadLetters, showDeadLetter } 
 export type { Finding } from './doctor/check.js'
 export { type CheckReport, type DoctorOptions, doctor } from './doctor/doctor.js'
 export type { Limits } from './doctor/facts.js'
+export {
+  type ConsumerReadiness,
+  type ConsumerReadinessOptions,
+  consumerReadiness,
+} from './health/consumerReadiness.js'
+export { databaseReadiness } from './health/databaseReadiness.js'
+export { type Operations, type OperationsOptions, operations } from './health/operations.js'
+export type { ReadinessCheck } from './health/readiness.js'
+export { type RelayReadiness, type RelayReadinessOptions, relayReadiness } from './health/relayReadiness.js'
 export { type ConsumerLag, type ConsumerLagOptions, consumerLag, type LaneLag, laneLag } from './lag.js'
 export type { LaneStatus } from './lanes.js'
 export type { LeafStatus } from './leaves.js'
 export type { MessageEffect } from './messageEffects.js'
 export type { MessagePublication } from './messagePublications.js'
 export type { MessageWrite } from './messageWrites.js'
+export type { DatabaseOptions } from './metrics/databaseReading.js'
+export type { Metric } from './metrics/metric.js'
+export { metrics } from './metrics/metricList.js'
+export type { Metrics } from './metrics/metrics.js'
 export {
   type Pause,
   type PauseOptions,

@@ -19,14 +19,13 @@ export interface Leaf extends LeafStatus {
   readonly newestSeconds: number | null
 }
 
-/** Reads both rings: sizes from the catalog and two index probes a leaf, no scan. */
-export async function readLeaves(tx: Tx, schema: string): Promise<Leaf[]> {
+/** Reads a ring: sizes from the catalog and two index probes a leaf, no scan. */
+export async function readLeaves(tx: Tx, schema: string, ring: Leaf['ring']): Promise<Leaf[]> {
   const names = tables(schema)
-  const outboxLeaves = [...outboxRing.leaves, outboxRing.defaultLeaf]
-  const parts = [
-    ...outboxLeaves.map((leaf, slot) => outboxLeaf(names, leaf, slot)),
-    ...inboxRing.leaves.map((leaf, slot) => inboxLeaf(names, leaf, slot)),
-  ]
+  const parts =
+    ring === 'outbox'
+      ? [...outboxRing.leaves, outboxRing.defaultLeaf].map((leaf, slot) => outboxLeaf(names, leaf, slot))
+      : inboxRing.leaves.map((leaf, slot) => inboxLeaf(names, leaf, slot))
   const { rows } = await tx.query<Leaf>(
     `SELECT leaf.ring, leaf.name, leaf.active,
        CASE
@@ -61,8 +60,8 @@ function outboxLeaf(names: Tables, leaf: string, slot: number): string {
 function inboxLeaf(names: Tables, leaf: string, slot: number): string {
   const table = names.of(leaf)
   const width = inboxRing.widthMs / 1000
-  return `SELECT ${100 + slot}, 'inbox', ${quoteLiteral(leaf)},
+  return `SELECT ${slot}, 'inbox', ${quoteLiteral(leaf)},
     ${slot} = floor(extract(epoch FROM clock_timestamp()) / ${width})::bigint % ${inboxRing.slots},
     ${quoteLiteral(table)}::regclass, NOT EXISTS (SELECT FROM ${table}),
-    greatest(1, pg_relation_size(${quoteLiteral(table)}::regclass) / 80), NULL`
+    greatest(1, pg_relation_size(${quoteLiteral(table)}::regclass) / 80), NULL::float8`
 }

@@ -53,7 +53,7 @@ export async function status(tx: Tx, options: StatusOptions = {}): Promise<Statu
   return {
     schemaVersion: version,
     lanes: facts.lanes,
-    leaves: facts.leaves.map(({ newestSeconds: _, ...leaf }) => leaf),
+    leaves: [...facts.outboxLeaves, ...facts.inboxLeaves].map(({ newestSeconds: _, ...leaf }) => leaf),
     consumers: facts.consumers,
     paused: facts.pauses,
     problems: statusChecks.flatMap((check) =>
@@ -62,7 +62,7 @@ export async function status(tx: Tx, options: StatusOptions = {}): Promise<Statu
   }
 }
 
-type StatusFacts = Pick<Facts, (typeof statusChecks)[number]['needs'][number]>
+type StatusFacts = Pick<Facts, (typeof statusChecks)[number]['needs'][number] | 'inboxLeaves'>
 
 /** What the checks of `status` judge. */
 async function readFacts(tx: Tx, schema: string, { retentionMs }: StatusOptions): Promise<StatusFacts> {
@@ -76,7 +76,8 @@ async function readFacts(tx: Tx, schema: string, { retentionMs }: StatusOptions)
     parked: await facts.read('parked'),
     pauses: await facts.read('pauses'),
     lanes: await facts.read('lanes'),
-    leaves: await facts.read('leaves'),
+    outboxLeaves: await facts.read('outboxLeaves'),
+    inboxLeaves: await facts.read('inboxLeaves'),
     leafLocks: await facts.read('leafLocks'),
     consumers: await facts.read('consumers'),
     overdueSeconds: await facts.read('overdueSeconds'),

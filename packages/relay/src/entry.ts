@@ -4,12 +4,14 @@ import { keyMark } from './keyFilter.js'
 import type { LedgerPage } from './ledger.js'
 import type { Template, Templates } from './template.js'
 import { sampledTraceparent } from './traceparent.js'
-import { timeBytes, writeTime } from './wireTime.js'
+import { timeBytes, unixMs, writeTime } from './wireTime.js'
 
 /** A message read and not yet published or parked: the record that is sent, and what the relay knows of it. */
 export interface Entry extends OutgoingRecord {
   /** Its place in the outbox. */
   readonly position: number
+  /** When it was written, in milliseconds since the Unix epoch. */
+  readonly writtenAt: number
   readonly keyed: boolean
   /** The key as text; null without one. */
   readonly keyText: string | null
@@ -106,6 +108,10 @@ export class RowEntry implements Entry {
 
   get topic(): string {
     return this.#template.topic
+  }
+
+  get writtenAt(): number {
+    return unixMs(int64(this.#row, this.#idAt + uuidBytes + 4))
   }
 
   get keyed(): boolean {

@@ -1,4 +1,4 @@
-import type { ErrorCode } from '@oncebox/core'
+import type { ErrorCode, TraceReference } from '@oncebox/core'
 
 /** What a relay tells about itself; the CLI prints each as a line of JSON. Never holds a key or a payload. */
 export type RelayEvent =
@@ -6,8 +6,17 @@ export type RelayEvent =
   | { readonly event: 'ready'; readonly lane: number; readonly epoch: number }
   /** Another relay holds the lane; this one waits. */
   | { readonly event: 'standby'; readonly lane: number }
-  /** `count` records were acked by one publish. */
-  | { readonly event: 'published'; readonly lane: number; readonly count: number }
+  /**
+   * `count` records were acked by one publish. `waitedMs`: since the first of them was written, as the clocks of the
+   * database and of this machine have it. `trace`: of the same one, where it is sampled.
+   */
+  | {
+      readonly event: 'published'
+      readonly lane: number
+      readonly count: number
+      readonly waitedMs: number
+      readonly trace: TraceReference | null
+    }
   /** `count` messages were moved aside, in order. */
   | {
       readonly event: 'parked'

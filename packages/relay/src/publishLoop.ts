@@ -10,6 +10,7 @@ import type { Partitions } from './partitions.js'
 import { nothingPaused, type Paused, pauseChanges } from './pauses.js'
 import { planCall, type Refusal, sortOutcomes, type WaitingState } from './plan.js'
 import type { Publications } from './publications.js'
+import { publishedEvent } from './publishedEvent.js'
 import type { ReadAhead } from './readAhead.js'
 import type { RelaySettings } from './settings.js'
 import type { SideTrack } from './sideTrack.js'
@@ -128,7 +129,7 @@ export class PublishLoop {
       this.#lastAckAt = now
       this.#parts.publications.add(call, outcomes)
       for (const entry of sorted.acked) this.#parts.ledger.settle(entry)
-      settings.onEvent({ event: 'published', lane: settings.lane, count: sorted.acked.length })
+      settings.onEvent(publishedEvent(settings.lane, sorted.acked, now))
     }
     this.#callsWithoutAck = sorted.acked.length === 0 && sorted.refused.length === 0 ? this.#callsWithoutAck + 1 : 0
     for (const failure of sorted.again) {

@@ -4,6 +4,11 @@ const earliest = Date.parse('0000-01-01T00:00:00Z') / 1_000
 const latest = Date.parse('9999-12-31T23:59:59Z') / 1_000
 const zero = 0x30
 
+/** Milliseconds since the Unix epoch. */
+export function unixMs(microseconds: number): number {
+  return microseconds / 1_000 + epochSeconds * 1_000
+}
+
 /** `2026-11-22T19:33:00.000000Z` */
 export const timeBytes = 27
 /** Messages of one second share all but the digits behind the point. */

@@ -16,6 +16,7 @@ import { timeBytes, writeTime } from '../dist/wireTime.js'
 function entry(position: number, topic: string, key: string | null, bytes = 1): Entry {
   return {
     position,
+    writtenAt: 0,
     group: groupOf(topic, key),
     unit: groupOf(topic, key),
     topic,

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { wholeNumber, withCommonFlags } from '../flags/commonFlags.js'
 import { withDatabaseFlags } from '../flags/databaseFlags.js'
+import { withHttpFlags } from '../flags/httpFlags.js'
 import { withTransportFlags } from '../flags/transportFlags.js'
 import { withWebhookFlags } from '../flags/webhookFlags.js'
 import type { DemoFlags } from '../verbs/demo.js'
@@ -75,6 +76,7 @@ export function addRelay(program: Command, run: RunVerb): void {
       10_000,
     )
     .option('--deadline-ms <ms>', 'how long a stop may take', wholeNumber(0), 10_000)
+  withHttpFlags(command)
   withCommonFlags(
     withDatabaseFlags(withTransportFlags(withWebhookFlags(command))),
     'one JSON document an event on stdout',
@@ -86,6 +88,7 @@ export function addRelay(program: Command, run: RunVerb): void {
         'oncebox relay --brokers localhost:9092 --create-topics 12 --until-idle',
         'oncebox relay --transport pg-boss --topic orders=billing,audit',
         'oncebox relay --brokers localhost:9092 --lane 0 --lane 1',
+        'oncebox relay --brokers localhost:9092 --http-port 9464',
         'oncebox relay --json | jq \'select(.event == "lease_lost")\'',
       ),
     )

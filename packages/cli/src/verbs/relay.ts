@@ -6,17 +6,19 @@ import { type ExitCode, exitCode } from '../command/exitCode.js'
 import { type LaneRelay, openLaneRelay } from '../command/laneRelay.js'
 import type { Output } from '../command/output.js'
 import { RelayEndings } from '../command/relayEndings.js'
+import type { RelayOperations } from '../command/relayOperations.js'
 import type { Console } from '../command/runVerb.js'
 import { aborted, unlessAborted } from '../command/stopSignal.js'
 import { chooseTransport } from '../command/transportChoice.js'
 import { openWebhook } from '../command/webhook.js'
 import type { CommonFlags } from '../flags/commonFlags.js'
 import type { DatabaseFlags } from '../flags/databaseFlags.js'
+import type { HttpFlags } from '../flags/httpFlags.js'
 import type { TransportFlags } from '../flags/transportFlags.js'
 import type { WebhookFlags } from '../flags/webhookFlags.js'
 import { relayLog } from './relayLog.js'
 
-export interface RelayFlags extends CommonFlags, DatabaseFlags, TransportFlags, WebhookFlags {
+export interface RelayFlags extends CommonFlags, DatabaseFlags, TransportFlags, WebhookFlags, HttpFlags {
   readonly untilIdle?: boolean
   /** Every lane when none is given. */
   readonly lane?: readonly number[]
@@ -38,16 +40,19 @@ export async function relay(flags: RelayFlags, console: Console): Promise<ExitCo
   const ending = new RelayEndings(flags, logger)
   const webhook = openWebhook(flags, process.env.ONCEBOX_WEBHOOK_SECRET, logger)
   const tell = tellEvents(output, logger)
-  const onEvent = (event: RelayEvent) => {
-    tell(event)
-    ending.happened(event)
-    webhook?.relayEvents(event)
-  }
-  const parts = { choice, logger, onEvent }
   const opened: LaneRelay[] = []
+  let operations: RelayOperations | undefined
   try {
-    const lanes = flags.lane ?? (await unlessAborted(stop, allLanes(flags)))
-    for (const lane of lanes ?? []) {
+    const lanes = flags.lane ?? (await unlessAborted(stop, allLanes(flags))) ?? []
+    operations = await openOperations(flags, { lanes, stop, logger })
+    const onEvent = (event: RelayEvent) => {
+      tell(event)
+      ending.happened(event)
+      webhook?.relayEvents(event)
+      operations?.onEvent(event)
+    }
+    const parts = { choice, logger, onEvent }
+    for (const lane of lanes) {
       const next = await unlessAborted(stop, openLaneRelay(lane, flags, parts))
       if (next === undefined) return exitCode.fine
       opened.push(next)
@@ -60,8 +65,19 @@ export async function relay(flags: RelayFlags, console: Console): Promise<ExitCo
       logger,
     )
   } finally {
-    await Promise.all([...opened.map((each) => each.close()), webhook?.stop({ deadlineMs: webhookMs })])
+    const closing = [...opened, ...(operations === undefined ? [] : [operations])].map((each) => each.close())
+    await Promise.all([...closing, webhook?.stop({ deadlineMs: webhookMs })])
   }
+}
+
+/** Without `--http-port` nothing is counted, and nothing listens. */
+async function openOperations(
+  flags: RelayFlags,
+  parts: { readonly lanes: readonly number[]; readonly stop: AbortSignal; readonly logger: Logger },
+): Promise<RelayOperations | undefined> {
+  if (flags.httpPort === undefined) return undefined
+  const { openRelayOperations } = await import('../command/relayOperations.js')
+  return openRelayOperations(flags.httpPort, flags, parts)
 }
 
 /** The lanes there are now. Lanes that are added later want a relay of their own, or this one started again. */

@@ -59,6 +59,12 @@ test('the snippets of all patterns compile together', async () => {
   expect(await problemsOf(files)).toBe('')
 }, 60_000)
 
+test('the snippets that wire metrics and probes into a service compile', async () => {
+  const files = snippetsOf('docs/metrics.md')
+  expect(files.map(({ name }) => name)).toEqual(['operations.ts', 'telemetry.ts'])
+  expect(await problemsOf([...snippetsOf('README.md').slice(0, 1), ...files])).toBe('')
+}, 60_000)
+
 /** What `prisma generate` writes for the page's models, as far as the snippet uses it; core's tests have a real one. */
 const prismaClient: Snippet = {
   name: 'prismaClient.ts',

@@ -70,9 +70,10 @@ const readers: Readers = {
     await sleep(limits.sampleMs)
     return readLanes(tx, schema, parked)
   },
-  leaves: ({ tx, schema }) => readLeaves(tx, schema),
+  outboxLeaves: ({ tx, schema }) => readLeaves(tx, schema, 'outbox'),
+  inboxLeaves: ({ tx, schema }) => readLeaves(tx, schema, 'inbox'),
   async leafLocks({ tx, schema, limits: { retentionMs, slotWidthMs } }, facts) {
-    return readLeafLocks(tx, schema, lateLeaves(await facts.read('leaves'), retentionMs, slotWidthMs))
+    return readLeafLocks(tx, schema, lateLeaves(await facts.read('outboxLeaves'), retentionMs, slotWidthMs))
   },
   consumers: ({ tx, schema }) => readConsumers(tx, schema),
   overdueSeconds: ({ tx, schema }) => readOverdue(tx, schema),

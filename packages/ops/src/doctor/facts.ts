@@ -28,7 +28,8 @@ export interface Facts {
   readonly parked: readonly ParkedGroup[]
   /** What an operator has paused. */
   readonly pauses: readonly Pause[]
-  readonly leaves: readonly Leaf[]
+  readonly outboxLeaves: readonly Leaf[]
+  readonly inboxLeaves: readonly Leaf[]
   /** Who holds a lock on a leaf that is past its time. */
   readonly leafLocks: readonly LeafLock[]
   readonly consumers: readonly ConsumerStatus[]

@@ -157,12 +157,12 @@ test('a relay tells what it moved aside, missing topics and a copied database; t
   relayEvents({ event: 'parked', lane: 1, topic: "it's", count: 5, code: 'RECORD_TOO_LARGE' })
   relayEvents({ event: 'topic_missing', lane: 1, topic: 'nowhere' })
   relayEvents({ event: 'identity_changed' })
-  relayEvents({ event: 'published', lane: 0, count: 3 })
+  relayEvents({ event: 'published', lane: 0, count: 3, waitedMs: 1, trace: null })
   const failed = { event: 'publish_failed', lane: 0, count: 9, code: 'TRANSPORT_UNREACHABLE' } as const
   relayEvents(failed)
   now += 59_999
   relayEvents(failed)
-  relayEvents({ event: 'published', lane: 1, count: 1 })
+  relayEvents({ event: 'published', lane: 1, count: 1, waitedMs: 1, trace: null })
   await until(() => sum(receiver.accepted.flatMap(({ notices }) => notices)) === 7, { what: 'what was moved aside' })
   expect(told(receiver, 'parked')).toMatchObject([{ count: 5, lane: 1, topic: "it's", code: 'RECORD_TOO_LARGE' }])
   expect(told(receiver, 'topic_missing')).toMatchObject([{ topic: 'nowhere' }])
@@ -172,7 +172,7 @@ test('a relay tells what it moved aside, missing topics and a copied database; t
   relayEvents(failed)
   await until(() => told(receiver, 'relay_stuck').length === 1, { what: 'that it is stuck' })
   expect(told(receiver, 'relay_stuck')).toMatchObject([{ lane: 0, code: 'TRANSPORT_UNREACHABLE' }])
-  relayEvents({ event: 'published', lane: 0, count: 9 })
+  relayEvents({ event: 'published', lane: 0, count: 9, waitedMs: 1, trace: null })
   relayEvents(failed)
   await notifier.stop()
   expect(told(receiver, 'relay_stuck')).toHaveLength(1)

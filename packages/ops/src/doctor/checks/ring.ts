@@ -5,11 +5,11 @@ import { type LeafLock, lateLeaves } from '../facts/leafLocks.js'
 
 export const ring = defineCheck({
   name: 'the outbox ring is reclaimed',
-  needs: ['schema', 'limits', 'leaves', 'leafLocks'],
+  needs: ['schema', 'limits', 'outboxLeaves', 'leafLocks'],
   why: 'Storage that is not given back grows with every message. Nothing is lost by it.',
-  judge({ schema, limits, leaves, leafLocks }) {
+  judge({ schema, limits, outboxLeaves, leafLocks }) {
     const found: Found[] = []
-    const late = lateLeaves(leaves, limits.retentionMs, limits.slotWidthMs)
+    const late = lateLeaves(outboxLeaves, limits.retentionMs, limits.slotWidthMs)
     if (late.length > 0) {
       const names = late.map((leaf) => tables(schema).of(leaf.name))
       found.push({
@@ -21,7 +21,7 @@ export const ring = defineCheck({
             : `End what holds the lock: ${[...new Set(leafLocks.map(remedy))].join('; ')}.`,
       })
     }
-    const others = leaves.filter((leaf) => leaf.ring === 'outbox' && !leaf.active && leaf.name !== 'outbox_default')
+    const others = outboxLeaves.filter((leaf) => !leaf.active && leaf.name !== 'outbox_default')
     if (others.length > 0 && others.every((leaf) => leaf.rows > 0)) {
       found.push({
         code: 'RING_FULL',

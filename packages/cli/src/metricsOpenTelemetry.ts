@@ -1,0 +1,1 @@
+export { type OpenTelemetryMetricsOptions, openTelemetryMetrics } from '@oncebox/ops/opentelemetry'

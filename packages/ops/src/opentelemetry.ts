@@ -1,0 +1,1 @@
+export { type OpenTelemetryMetricsOptions, openTelemetryMetrics } from './metrics/openTelemetryMetrics.js'

@@ -1,0 +1,6 @@
+export {
+  type PrometheusMetrics,
+  type PrometheusOptions,
+  type PrometheusRegistry,
+  prometheusMetrics,
+} from './metrics/prometheusMetrics.js'
