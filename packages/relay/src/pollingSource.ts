@@ -4,11 +4,18 @@ import type { Progress } from './progress.js'
 import type { Session } from './session.js'
 import type { Source, SourcePage } from './source.js'
 import { Templates } from './template.js'
-import { type LaneShare, pageStatement, type WindowResult, windowResult, windowStatement } from './windowQuery.js'
+import {
+  type LaneShare,
+  pageStatement,
+  probeStatement,
+  type WindowResult,
+  windowResult,
+  windowStatement,
+} from './windowQuery.js'
 
 export interface PollingSourceOptions {
   /** Opened with `windowSessionSettings`; nothing else may run on it inside a transaction. */
-  readonly session: Session
+  readonly session: Pick<Session, 'wireRows'>
   readonly tables: Tables
   readonly share: LaneShare
   /** Where to begin. */
@@ -22,20 +29,28 @@ export class PollingSource implements Source {
   readonly #options: PollingSourceOptions
   readonly #window: string
   readonly #page: string
+  readonly #probe: string
   readonly #templates = new Templates()
   #progress: Progress
   #rowBytes = firstRowBytes
+  /** The last look found the snapshot of the one before: nobody writes anything, anywhere in the cluster. */
+  #quiet = false
 
   constructor(options: PollingSourceOptions) {
     this.#options = options
     this.#window = windowStatement(options.tables, options.share)
     this.#page = pageStatement(options.tables, options.share)
+    this.#probe = probeStatement(options.tables)
     this.#progress = options.progress
   }
 
   async read(): Promise<SourcePage> {
     const { session, pageRows, pageBytes } = this.#options
     const { last, page } = this.#progress
+    if (this.#quiet && page === null) {
+      const { snapshot, due } = await this.#look()
+      if (snapshot === last) return this.#nothing(due)
+    }
     const rows = rowsToAskFor(this.#rowBytes, { rows: pageRows, bytes: pageBytes })
     const reader = new PageReader({ rows, bytes: pageBytes }, this.#templates)
     if (page === null) await session.wireRows(this.#window, [last, rows], 'oncebox_window', reader.onRow)
@@ -43,6 +58,7 @@ export class PollingSource implements Source {
     const read = windowResult(reader)
     this.#rowBytes = reader.rowBytesAfter(this.#rowBytes)
     this.#progress = progressAfter(this.#progress, read)
+    this.#quiet = page === null && read.snapshot === last
     const upper = page?.upper ?? read.snapshot
     return {
       entries: read.entries,
@@ -51,6 +67,17 @@ export class PollingSource implements Source {
       windowDone: this.#progress.page === null,
       due: read.due,
     }
+  }
+
+  async #look(): Promise<WindowResult> {
+    const reader = new PageReader({ rows: 1, bytes: 1 }, this.#templates)
+    await this.#options.session.wireRows(this.#probe, [], 'oncebox_probe', reader.onRow)
+    return windowResult(reader)
+  }
+
+  #nothing(due: boolean): SourcePage {
+    const progress = this.#progress
+    return { entries: [], after: progress, within: () => progress, windowDone: true, due }
   }
 }
 

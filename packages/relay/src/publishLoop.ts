@@ -52,8 +52,9 @@ export class PublishLoop {
     this.#wakeup = new Wakeup(parts.settings.clock)
   }
 
-  wake(): void {
-    this.#wakeup.notify()
+  /** Something was read, `count` messages. With none, only what waits is looked at again. */
+  wake(count: number): void {
+    if (count > 0 || this.#backlog.size > 0 || this.#parts.sideTrack.groups.size > 0) this.#wakeup.notify()
   }
 
   /** What is to wait from now on, until the next call of this. Takes effect between two publishes. */

@@ -19,8 +19,8 @@ export interface ReadAheadParts {
   /** Upper limit of bytes read and not settled. */
   readonly memoryBytes: number
   readonly clock: Clock
-  /** Called when there is something to publish, or a window is done. */
-  readonly onRead: () => void
+  /** Called after every page, also one of no messages, which ends a window. */
+  readonly onRead: (count: number) => void
 }
 
 /** Reads the next pages while the last publish is in flight, within a limit of memory. */
@@ -101,7 +101,7 @@ export class ReadAhead {
       ledger.open(entries.slice(from), page.after, page.windowDone ? this.#window : 0)
       if (page.windowDone) this.#window++
       for (const entry of entries) this.#queue.push(entry)
-      this.#parts.onRead()
+      this.#parts.onRead(entries.length)
       if (page.due) await this.#endable(signal, () => this.#parts.moveDue())
       pauseMs = page.due || !page.windowDone ? 0 : nextPauseMs(pauseMs, entries.length, pageRows)
       if (pauseMs > 0) await this.#wakeup.wait(pauseMs)

@@ -7,31 +7,63 @@ import type { RelaySettings } from './settings.js'
 /** How long the relay's own reads may queue behind our wait for a leaf's lock. */
 const lockTimeout = '50ms'
 
+/** The ends of a leaf are found by index, whatever its statistics say. */
+export const lookSettings = { enable_seqscan: 'off', enable_sort: 'off' } as const
+
 /** Stands for the default leaf, which has no slot of its own. */
 const defaultSlot = -1
 
-/** Empties leaves of the ring and moves the active slot on: one look, on a session of its own. */
-export async function reclaim(pool: SessionPool, tables: Tables, settings: RelaySettings): Promise<void> {
-  const session = await Session.open(pool, {
-    settings: { enable_seqscan: 'off', enable_sort: 'off' },
-    timeoutMs: 60_000,
-  })
-  try {
-    for (const slot of leavesToReclaim(await look(session, tables, settings))) {
+/** Leaves of publications are due twice a day; looking at each of them costs more than the rest of a look. */
+const publicationsEveryMs = 600_000
+
+export interface RingKeeperParts {
+  /** Looks are made here; `enable_seqscan` and `enable_sort` have to be off. */
+  readonly session: Session
+  /** Where a session is taken from when there is something to do: locks must not be waited for on the other one. */
+  readonly pool: SessionPool
+  readonly tables: Tables
+  readonly settings: RelaySettings
+}
+
+/** Empties leaves of the ring and moves the active slot on. */
+export class RingKeeper {
+  readonly #parts: RingKeeperParts
+  #publicationsDueAt = Number.NEGATIVE_INFINITY
+
+  constructor(parts: RingKeeperParts) {
+    this.#parts = parts
+  }
+
+  /** One look, and what it shows to be done. */
+  async look(): Promise<void> {
+    const { session, pool, tables, settings } = this.#parts
+    const ring = await look(session, tables, settings)
+    const publicationsDue = settings.clock.now() >= this.#publicationsDueAt
+    if (leavesToReclaim(ring).length === 0 && slotToSwitchTo(ring) === null && !publicationsDue) return
+    const own = await Session.open(pool, { settings: lookSettings, timeoutMs: 60_000 })
+    try {
+      if (publicationsDue) await own.rows(`SELECT ${tables.reclaimPublications}()`)
+      this.#publicationsDueAt = settings.clock.now() + publicationsEveryMs
+      await this.#reclaim(own, ring)
+    } finally {
+      own.close()
+    }
+  }
+
+  async #reclaim(session: Session, ring: RingState): Promise<void> {
+    const { tables, settings } = this.#parts
+    for (const slot of leavesToReclaim(ring)) {
       const leaf = outboxRing.leaves[slot] ?? outboxRing.defaultLeaf
       if (!(await reclaimLeaf(session, tables, leaf, settings.retentionMs))) continue
       settings.logger.info({ leaf }, 'a leaf of the outbox was emptied')
       settings.onEvent({ event: 'leaf_reclaimed', leaf })
     }
-    await session.rows(`SELECT ${tables.reclaimPublications}()`)
     const slot = slotToSwitchTo(await look(session, tables, settings))
     if (slot === null) return
     // Not transactional, and seen at once; which leaf a row lands in says nothing about when it commits.
     await session.rows('SELECT setval($1::regclass, $2::bigint)', [tables.outboxSlot, slot])
     settings.logger.info({ slot }, 'new rows of the outbox go to the next leaf')
     settings.onEvent({ event: 'slot_switched', slot })
-  } finally {
-    session.close()
   }
 }
 
@@ -88,8 +120,9 @@ async function look(session: Session, tables: Tables, settings: RelaySettings): 
   const [state] = await session.rows(
     `SELECT coalesce(pg_sequence_last_value($1::regclass), 0), (extract(epoch FROM clock_timestamp()) * 1000)::bigint`,
     [tables.outboxSlot],
+    'oncebox_slot',
   )
-  const rows = await session.rows(queries.join(' UNION ALL '))
+  const rows = await session.rows(queries.join(' UNION ALL '), [], 'oncebox_ring')
   const states = rows.map(
     ([slot, oldest, newest, open]): LeafState => ({
       slot: Number(slot),

@@ -12,7 +12,7 @@ import { PollingSource } from './pollingSource.js'
 import { Publications } from './publications.js'
 import { PublishLoop } from './publishLoop.js'
 import { ReadAhead } from './readAhead.js'
-import { reclaim } from './reclaim.js'
+import { RingKeeper } from './reclaim.js'
 import { moveDue } from './scheduled.js'
 import type { Session, SessionPool } from './session.js'
 import type { RelaySettings } from './settings.js'
@@ -97,8 +97,8 @@ export class Tenure {
       batchRows: settings.batchMessages,
       memoryBytes: settings.batchBytes * 4,
       clock: settings.clock,
-      onRead: () => {
-        this.#loop.wake()
+      onRead: (count) => {
+        this.#loop.wake(count)
         this.#settled()
       },
     })
@@ -194,11 +194,12 @@ export class Tenure {
 
   /** Looks after the ring now and then; one lane does it for all. A look that fails is no reason to stop publishing. */
   async #maintain(signal: AbortSignal): Promise<void> {
-    const { pool, settings, tables } = this.#parts
+    const { pool, settings, tables, cursorSession } = this.#parts
     if (settings.lane !== 0) return
+    const ring = new RingKeeper({ session: cursorSession, pool, tables, settings })
     while (!signal.aborted) {
       try {
-        await reclaim(pool, tables, settings)
+        await ring.look()
       } catch (error) {
         const code = isOnceboxError(error) ? error.code : (error as { code?: unknown }).code
         settings.logger.warn({ code }, 'the ring of the outbox could not be looked after')
