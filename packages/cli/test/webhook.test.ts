@@ -1,11 +1,18 @@
 import { createHmac } from 'node:crypto'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import type { Server } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { defineMessages } from '@oncebox/core'
+import { pgDatabase } from '@oncebox/core/pg'
+import { createConsumer, deadLetter } from '@oncebox/inbox'
+import { webhookNotifier } from '@oncebox/ops/webhook'
+import { createRelay } from '@oncebox/relay'
 import { until } from '@oncebox/testkit'
+import { memoryTransport } from '@oncebox/transport/memory'
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { z } from 'zod'
 import { codeBlocks, page, root } from './docs/pages.js'
 import { oncebox } from './oncebox.js'
 import { emitSql, migratedDatabase } from './outbox.js'
@@ -67,6 +74,61 @@ test('the relay tells the documented receiver what it moved aside, and the recei
   // A request that comes a second time is accepted, and told once.
   for (let twice = 0; twice < 2; twice++) expect(await send(body, sign(body, now))).toBe(204)
   await until(() => said.length === before + 1, { what: 'the genuine one to be told' })
+})
+
+test('a consumer that gives up 100 messages is not held up by a receiver that hangs, and all are told when it answers', async () => {
+  let answers = false
+  let asked = 0
+  // By the request's id: one that was accepted too late for its sender comes again.
+  const counts = new Map<string, number>()
+  const told = () => [...counts.values()].reduce((sum, count) => sum + count, 0)
+  const server = createServer(async (request, response) => {
+    asked++
+    let body = ''
+    for await (const chunk of request) body += chunk
+    if (!answers) return
+    const { id, notices } = JSON.parse(body) as { id: string; notices: { count: number }[] }
+    const [count = 0] = notices.map((notice) => notice.count)
+    counts.set(id, count)
+    response.writeHead(204).end()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await using database = await migratedDatabase()
+  const transport = memoryTransport({ partitions: 1 })
+  transport.createTopic('orders')
+  await emitSql(database, { topic: 'orders', key: null, type: 'ordered', payload: 'null' }, 100)
+  await createRelay({ pool: database.pool, publisher: transport.publisher() }).drain()
+  const notifier = webhookNotifier({
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    secret,
+    ...{ gatherMs: 0, everyMs: 0, timeoutMs: 100, backoff: { minMs: 10, maxMs: 20 } },
+  })
+  const consumer = createConsumer({
+    db: pgDatabase(database.pool),
+    subscriber: transport.subscriber(),
+    group: 'billing',
+    messages: defineMessages({ ordered: { topic: 'orders', schema: z.unknown() } }),
+    handlers: { ordered: () => deadLetter('not wanted') },
+    poison: 'skip',
+    onEvent: notifier.consumerEvents('billing'),
+  })
+  try {
+    await consumer.start()
+    await until(() => transport.committed('billing', 'orders', 0) === 100, {
+      what: 'the consumer to be through',
+      deadlineMs: 25_000,
+    })
+    await until(() => asked >= 2, { what: 'the receiver to be asked again' })
+    expect(told()).toBe(0)
+    answers = true
+    await until(() => told() === 100, { what: 'all to be told' })
+    expect(consumer.counters().deadLettered).toBe(100)
+  } finally {
+    await consumer.stop()
+    await notifier.stop()
+    server.closeAllConnections()
+    server.close()
+  }
 })
 
 test.each([

@@ -88,7 +88,7 @@ describe('trace context', () => {
     expect(await headers()).toEqual([null])
   })
 
-  it("is nobody's business where @opentelemetry/api is not installed: emit works without it", async () => {
+  it("is nobody's business where @opentelemetry/api is not installed: everything works without it", async () => {
     const home = await realpath(await mkdtemp(join(tmpdir(), 'oncebox-without-traces-')))
     try {
       await installWithoutTraces(home)
@@ -96,6 +96,7 @@ describe('trace context', () => {
       await writeFile(
         script,
         `import pg from 'pg'
+        import { currentTracing, loadTraceApi, outsideTraces } from '@oncebox/core/tracing'
         import { createOutbox } from '@oncebox/outbox'
         const installed = await import('@opentelemetry/api').then(() => true, () => false)
         const client = new pg.Client({ connectionString: process.argv[2] })
@@ -106,13 +107,15 @@ describe('trace context', () => {
         await outbox.emitMany(client, [{ topic: 't', type: 'x', key: 'second', data: 1 }])
         await client.query('commit')
         await client.end()
-        console.log(JSON.stringify({ installed }))`,
+        // What relay and consumer do.
+        await loadTraceApi()
+        console.log(JSON.stringify({ installed, tracing: currentTracing(), ran: outsideTraces(() => 'ran') }))`,
       )
       const { stdout } = await promisify(execFile)(process.execPath, [script, database.url], {
         cwd: home,
         timeout: 20_000,
       })
-      expect(JSON.parse(stdout)).toEqual({ installed: false })
+      expect(JSON.parse(stdout)).toEqual({ installed: false, tracing: null, ran: 'ran' })
       expect((await outboxRows(database)).map((row) => [row.key, row.headers])).toEqual([
         ['first', null],
         ['second', null],

@@ -54,6 +54,8 @@ export function noticeOfRelay(event: RelayEvent): Occurrence | null {
   switch (event.event) {
     case 'parked': {
       const { count, code, lane, topic } = event
+      // Somebody wanted it so.
+      if (code === 'PAUSED') return null
       return { ...nowhere, problem: 'parked', count, code, lane, topic, next: 'oncebox doctor' }
     }
     case 'topic_missing': {

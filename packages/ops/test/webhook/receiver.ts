@@ -12,7 +12,7 @@ export interface Receiver extends AsyncDisposable {
   readonly url: string
   /** Requests that came, with whatever answer. */
   readonly requests: Received[]
-  /** Those that were accepted. */
+  /** Those that were accepted, each once: one that is accepted too late for its sender comes again. */
   readonly accepted: Received[]
   /** How to answer from now on. `hang`: not at all. */
   answer: number | 'hang' | 'cut' | ((response: ServerResponse) => void)
@@ -33,7 +33,7 @@ export async function startReceiver(): Promise<Receiver> {
       if (answer === 'hang') return
       if (answer === 'cut') return void request.socket.destroy()
       if (typeof answer === 'function') return answer(response)
-      if (answer < 300) accepted.push(received)
+      if (answer < 300 && accepted.every(({ id }) => id !== received.id)) accepted.push(received)
       response.writeHead(answer).end('thank you')
     })
   })

@@ -19,7 +19,7 @@ function notify(receiver: Receiver, own: Partial<WebhookOptions> = {}): WebhookN
   const logged: string[] = []
   const log = (...line: unknown[]) => logged.push(JSON.stringify(line))
   const logger: Logger = { debug: log, info: log, warn: log, error: log }
-  const quick = { gatherMs: 0, everyMs: 20, timeoutMs: 200, backoff: { minMs: 5, maxMs: 20 } }
+  const quick = { gatherMs: 0, everyMs: 20, timeoutMs: 20_000, backoff: { minMs: 5, maxMs: 20 } }
   const notifier = webhookNotifier({ url: receiver.url, secret, from: 'test', logger, ...quick, ...own })
   onTestFinished(() => notifier.stop({ deadlineMs: 0 }))
   return { ...notifier, logged }
@@ -90,7 +90,7 @@ test('more kinds of notices than fit are told together, and none is lost', async
 test('a receiver that fails, hangs, breaks off and redirects gets the same request until it accepts it', async () => {
   await using receiver = await startReceiver()
   await using elsewhere = await startReceiver()
-  const notifier = notify(receiver)
+  const notifier = notify(receiver, { timeoutMs: 200 })
   const tell = notifier.consumerEvents('billing')
   let tries = 0
   for (const answer of [500, 'hang', 'cut', 404] as const) {
@@ -155,6 +155,7 @@ test('a relay tells what it moved aside, missing topics and a copied database; t
   const notifier = notify(receiver, { clock, stuckAfterMs: 60_000 })
   const { relayEvents } = notifier
   relayEvents({ event: 'parked', lane: 1, topic: "it's", count: 5, code: 'RECORD_TOO_LARGE' })
+  relayEvents({ event: 'parked', lane: 1, topic: 'paused by an operator', count: 5, code: 'PAUSED' })
   relayEvents({ event: 'topic_missing', lane: 1, topic: 'nowhere' })
   relayEvents({ event: 'identity_changed' })
   relayEvents({ event: 'published', lane: 0, count: 3, waitedMs: 1, trace: null })
