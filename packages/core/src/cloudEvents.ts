@@ -10,8 +10,7 @@ const contentTypeHeader = 'content-type'
 
 /** True for a header name that the wire format owns, in any case: users may not set it. */
 export function isReservedHeader(name: string): boolean {
-  const lower = name.toLowerCase()
-  return lower.startsWith(attributePrefix) || lower === contentTypeHeader
+  return reservedName(name) !== null
 }
 
 type Header = readonly [name: string, value: string]
@@ -84,24 +83,45 @@ export type Envelope = Omit<Message, 'data'>
  * bytes that are not UTF-8 are replaced in the text fields and kept in the raw ones.
  */
 export function decodeEnvelope(record: WireRecord): Envelope {
-  const text = new Map<string, string>()
+  let id: string | undefined
+  let type: string | undefined
+  let source = ''
+  let created: string | undefined
+  let contentType: string | null = null
   const headers: Record<string, string> = Object.create(null)
+  // This runs for every message: what nobody reads is not decoded.
   for (const [name, value] of record.headers) {
     if (value === null) continue
-    const decoded = utf8(value)
-    if (isReservedHeader(name)) text.set(name.toLowerCase(), decoded)
-    else headers[name] = decoded
+    switch (reservedName(name)) {
+      case null:
+        headers[name] = utf8(value)
+        break
+      case 'ce_id':
+        id = utf8(value)
+        break
+      case 'ce_type':
+        type = utf8(value)
+        break
+      case 'ce_source':
+        source = utf8(value)
+        break
+      case 'ce_time':
+        created = utf8(value)
+        break
+      case contentTypeHeader:
+        contentType = utf8(value)
+    }
   }
-  const time = new Date(text.get('ce_time') ?? record.timestamp)
+  const time = new Date(created ?? record.timestamp)
   return {
-    id: text.get('ce_id') ?? headers.id ?? '',
+    id: id ?? headers.id ?? '',
     topic: record.topic,
     key: record.key === null ? null : utf8(record.key),
-    type: text.get('ce_type') ?? headers.eventType ?? '',
-    source: text.get('ce_source') ?? '',
+    type: type ?? headers.eventType ?? '',
+    source,
     time: Number.isNaN(time.getTime()) ? new Date(record.timestamp) : time,
     headers,
-    contentType: text.get(contentTypeHeader) ?? null,
+    contentType,
     payload: record.value,
     rawKey: record.key,
     rawHeaders: record.headers,
@@ -110,6 +130,15 @@ export function decodeEnvelope(record: WireRecord): Envelope {
   }
 }
 
+/** The name in lower case where the wire format owns it, else null: all of those begin with one letter. */
+function reservedName(name: string): string | null {
+  const first = name.charCodeAt(0)
+  if (first !== 0x63 && first !== 0x43) return null
+  const lower = name.toLowerCase()
+  return lower === contentTypeHeader || lower.startsWith(attributePrefix) ? lower : null
+}
+
 function utf8(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
+  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return buffer.toString('utf8')
 }

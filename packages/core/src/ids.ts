@@ -32,5 +32,5 @@ export function isUuidV7(text: string): boolean {
 
 /** The milliseconds since the Unix epoch inside a UUIDv7. The caller has checked `isUuidV7`. */
 export function uuidV7Time(id: string): number {
-  return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16)
+  return Number.parseInt(id.slice(0, 8), 16) * 0x10000 + Number.parseInt(id.slice(9, 13), 16)
 }

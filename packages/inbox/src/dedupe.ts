@@ -3,11 +3,18 @@ import type { Tables } from '@oncebox/schema'
 import { idleLimit } from './idleLimit.js'
 import { foreignIdentity, type MessageId } from './messageId.js'
 
+/** Identities of messages, to be asked for. */
+export type Identities = Pick<ReadonlySet<string>, 'has'>
+
+const everything: Identities = { has: () => true }
+
 /**
  * Records ids as handled by `group` and answers the identities that were not there before. First thing in the
  * transaction: a second consumer of the same ids waits here for the first one's end. All consumers insert in the same
  * order (UUIDs, then foreign ids, each sorted), so that overlapping batches cannot deadlock. `idleMs`: the transaction's
  * session may sit idle for so long, null for no limit; set with the first id that it holds.
+ *
+ * Nearly always all of them are new: then the answer is their number, and not a row for each.
  */
 export async function insertIds(
   tx: Tx,
@@ -15,22 +22,27 @@ export async function insertIds(
   group: string,
   ids: readonly MessageId[],
   idleMs: number | null,
-): Promise<ReadonlySet<string>> {
+): Promise<Identities> {
   const fresh = new Set<string>()
   const idle = idleMs === null ? null : String(idleMs)
   const ring = ids.filter((id) => id.kind === 'ring').map((id) => id.id)
   if (ring.length > 0) {
-    const { rows } = await tx.query<{ id: string }>(
-      `INSERT INTO ${tables.inbox} (consumer, message_id)
-       WITH limited AS MATERIALIZED (SELECT ${idleLimit('$3')})
-       SELECT $1::text, id::uuid
-       FROM limited, json_array_elements_text($2::text::json) AS id
-       ORDER BY id::uuid
-       ON CONFLICT DO NOTHING
-       RETURNING message_id::text AS id`,
-      [group, JSON.stringify(ring), idle],
+    const { rows } = await tx.query<{ ids: string | null }>(
+      `WITH limited AS MATERIALIZED (SELECT ${idleLimit('$3')}), inserted AS (
+         INSERT INTO ${tables.inbox} (consumer, message_id)
+         SELECT $1::text, id::uuid
+         FROM limited, json_array_elements_text($2::text::json) AS id
+         ORDER BY id::uuid
+         ON CONFLICT DO NOTHING
+         RETURNING message_id
+       )
+       SELECT CASE WHEN count(*) < $4::integer THEN coalesce(array_to_json(array_agg(message_id)), '[]')::text END AS ids
+       FROM inserted`,
+      [group, JSON.stringify(ring), idle, ring.length],
     )
-    for (const row of rows) fresh.add(row.id)
+    const told = rows[0]?.ids ?? null
+    if (told === null && ring.length === ids.length) return everything
+    for (const id of told === null ? ring : (JSON.parse(told) as string[])) fresh.add(id)
   }
   const foreign = ids.filter((id) => id.kind === 'foreign').map((id) => [id.source, id.id])
   if (foreign.length > 0) {

@@ -47,6 +47,8 @@ export function foreignIdentity(source: string, id: string): string {
 
 /** Text that a text column and an index entry can hold: NULs replaced, cut to 1,000 bytes. */
 export function storable(text: string): string {
+  // Three bytes are the most that a unit of a string takes.
+  if (text.length * 3 <= longestBytes && !text.includes('\0') && text.isWellFormed()) return text
   const clean = text.replaceAll('\0', '\uFFFD').toWellFormed()
   if (Buffer.byteLength(clean) <= longestBytes) return clean
   return Buffer.from(clean)

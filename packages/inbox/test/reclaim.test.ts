@@ -131,7 +131,7 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
     const waits = async () => {
       const { rows } = await it.database.pool.query(
         `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
-         AND query LIKE 'INSERT INTO "oncebox"."inbox"%'`,
+         AND query LIKE '%INSERT INTO "oncebox"."inbox"%'`,
       )
       return rows.length === 1
     }
