@@ -122,6 +122,8 @@ describe('all rights in the schema, those on tables that come later included', (
         "dead_letter: update",
         "parked_key: delete",
         "parked_key: update",
+        "pause: update",
+        "replay_run: update",
       ]
     `)
   })

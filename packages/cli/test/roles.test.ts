@@ -1,15 +1,19 @@
 import { defineMessages, localIds, type Tx } from '@oncebox/core'
 import { pgDatabase } from '@oncebox/core/pg'
 import { businessKey } from '@oncebox/guards'
-import { createConsumer, reclaimInbox } from '@oncebox/inbox'
+import { createConsumer, handleAgain, reclaimInbox } from '@oncebox/inbox'
 import {
+  beginReplayRun,
   consumerLag,
   discardDeadLetters,
   doctor,
   laneLag,
   listDeadLetters,
   pausePublishing,
+  planReplay,
   readPauses,
+  replayRunStep,
+  replayRuns,
   resumePublishing,
   retryDeadLetters,
   status,
@@ -201,6 +205,19 @@ describe.each(postgresVersions)('the rights that roles get, on Postgres %i', (ve
     expect(await readPauses(as('viewer'))).toMatchObject([{ by: 'ann' }, { by: 'ann' }])
     await decide((tx) => resumePublishing(tx, { targets: [{ topic: 'orders' }, { lane: 0 }], by: 'ann' }))
     await until(() => events.filter((event) => event === 'resumed').length === 2, { what: 'the resumptions' })
+    const run = localIds.next()
+    const hour = 3_600_000
+    const filter = { topic: 'orders', fromMs: Date.now() - hour, toMs: Date.now() + hour }
+    await decide(async (tx) => {
+      const plan = await planReplay(tx, { filter })
+      await beginReplayRun(tx, { run, group: 'billing', plan, by: 'ann', why: 'a test' })
+      const again = { group: 'billing', by: 'ann' }
+      const step = await replayRunStep(tx, tx, { run, limit: 2 }, (_, records) =>
+        handleAgain(tx, { ...again, records }),
+      )
+      expect(step.asked + step.waiting + step.dead).toBeGreaterThan(0)
+    })
+    expect(await replayRuns(as('viewer'), { run })).toMatchObject([{ by: 'ann', why: 'a test' }])
     await decide((tx) => changeLanes(tx, 2))
     await decide((tx) => changeLanes(tx, 1))
     expect(await readLanes(as('viewer'))).toEqual([0])

@@ -9,6 +9,8 @@ const verbs = [
   'plan',
   'relay',
   'lanes',
+  'pause',
+  'resume',
   'status',
   'tail',
   'show',

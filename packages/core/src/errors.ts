@@ -17,6 +17,7 @@ export const errorCodes = {
   HANDLER_FAILED: { retryable: true },
   HANDLER_GAVE_UP: { retryable: false },
   CONSUMER_DIED: { retryable: false },
+  ASKED_AGAIN: { retryable: true },
   TRANSACTION_ABORTED: { retryable: false },
   TRANSACTION_ENDED: { retryable: false },
   ISOLATION_TOO_STRICT: { retryable: false },

@@ -45,6 +45,13 @@ export {
   type ReplayStep,
   replayStep,
 } from './replay.js'
+export {
+  type AskStep,
+  beginReplayRun,
+  type ReplayRun,
+  replayRunStep,
+  replayRuns,
+} from './replayRun.js'
 export { type Status, type StatusOptions, status } from './status.js'
 export { type TailCursor, type TailOptions, type TailPage, tail } from './tail.js'
 export type { TailMessage } from './tailRows.js'

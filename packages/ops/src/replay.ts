@@ -62,7 +62,7 @@ export async function planReplay(
   }
   const { rows } = await tx.query<{ topic: string; messages: number }>(
     `SELECT topic, count(DISTINCT id)::int AS messages
-     FROM (SELECT topic, id FROM ${outbox} WHERE ${condition(filter)} LIMIT ${countedUpTo}) AS found
+     FROM (SELECT topic, id FROM ${outbox} WHERE ${matching(filter)} LIMIT ${countedUpTo}) AS found
      GROUP BY topic ORDER BY topic`,
     valuesOf(plan),
   )
@@ -91,7 +91,7 @@ export async function replayStep(tx: Tx, plan: ReplayPlan, limit: number, seen: 
   const { outbox } = tables(plan.schema)
   const { rows } = await tx.query<{ position: string; id: string }>(
     `SELECT position::text AS position, id::text AS id FROM ${outbox} AS found
-     WHERE ${condition(plan.filter)} ORDER BY found.position LIMIT ${limit}`,
+     WHERE ${matching(plan.filter)} ORDER BY found.position LIMIT ${limit}`,
     valuesOf(plan),
   )
   const fresh = rows.filter(({ id }) => !seen.has(id) && seen.add(id))
@@ -111,8 +111,8 @@ export async function replayStep(tx: Tx, plan: ReplayPlan, limit: number, seen: 
   return { copied: fresh.map(({ id }) => id), after: rows.length < limit || last === undefined ? null : last }
 }
 
-/** Parameters: after, before, from, to, ids, topic, key, type. */
-function condition({ ids, topic, key, type }: ReplayFilter): string {
+/** SQL for what a plan finds. Parameters: `valuesOf` it. */
+export function matching({ ids, topic, key, type }: ReplayFilter): string {
   return [
     'position > $1::text::bigint AND position < $2::text::bigint',
     'created_at >= to_timestamp($3::text::float8 / 1000) AND created_at <= to_timestamp($4::text::float8 / 1000)',
@@ -125,7 +125,7 @@ function condition({ ids, topic, key, type }: ReplayFilter): string {
   ].join(' AND ')
 }
 
-function valuesOf({ after, before, filter }: ReplayPlan): unknown[] {
+export function valuesOf({ after, before, filter }: ReplayPlan): unknown[] {
   const { fromMs, toMs, ids, topic, key, type } = filter
   const list = ids === undefined ? null : JSON.stringify(ids)
   return [after, before, String(fromMs), String(toMs), list, topic ?? null, key ?? null, type ?? null]

@@ -64,6 +64,14 @@ export function grantsOf(schema: string, kind: RoleKind): string[] {
         on('UPDATE, DELETE', names.parkedKey),
         on('INSERT', names.deadLetterAction),
         on('INSERT, UPDATE (resumed_at, resumed_by, resumed_why)', names.pause),
+        // A replay for one group is written where the group's retries are.
+        on('INSERT', names.inbox),
+        on('INSERT', names.inboxForeign),
+        on('INSERT', names.deadLetter),
+        on('INSERT', names.parkedKey),
+        on('INSERT', names.parkedDelivery),
+        on('INSERT, UPDATE (after_position, ended_at)', names.replayRun),
+        on('INSERT', names.replayRequest),
       ]
     case 'viewer':
       return [...usage, ...viewer(names)]

@@ -17,7 +17,8 @@ export function addReplay(program: Command, run: RunVerb): void {
     .description(
       'Copies messages that are still in the outbox to its end, in their order and with their ids: the relay publishes ' +
         'them again, inboxes skip what they handled, and a group that missed them handles them. Messages of the last hour ' +
-        'unless --since says otherwise. Stopped by SIGTERM or SIGINT it says how to go on, and exits with 1.',
+        'unless --since says otherwise. Stopped by SIGTERM or SIGINT it says how to go on, and exits with 1. With --again ' +
+        'nothing is published: one consumer group handles the messages once more, although it has their ids.',
     )
     .argument('[id...]', 'the global ids of messages')
     .optionsGroup('Which:')
@@ -36,13 +37,21 @@ export function addReplay(program: Command, run: RunVerb): void {
     .option('--dry-run', 'only count what would be replayed')
     .option('--yes', 'do it to all that a filter finds, without asking')
     .option('--rate <count>', 'messages a second', wholeNumber(1), 1_000)
-  withCommonFlags(withDatabaseFlags(command), 'what was done as one JSON document on stdout')
+    .optionsGroup('Once more for one group:')
+    .option('--again', 'have them handled by --group although it has handled them: effects happen again')
+    .option('--group <name>', 'the consumer group')
+    .option('--reason <text>', 'why; it is kept, and needed')
+    .option('--by <name>', 'who decides (default: USER)')
+    .option('--run <id>', 'with --again alone: go on with a run that was stopped or killed')
+  withCommonFlags(withDatabaseFlags(withConsumerFlags(command)), 'what was done as one JSON document on stdout')
     .addHelpText(
       'after',
       examples(
         'oncebox replay 01a2143c-7a46-718b-ac8e-3d4f54d8b24d',
         'oncebox replay --topic orders --since 2026-11-25T18:00:00Z --until 2026-11-25T18:30:00Z --dry-run',
         'oncebox replay --type order.created --since 6h --rate 200 --yes',
+        'oncebox replay --again --group billing --topic orders --since 2h --dry-run',
+        'oncebox replay --again --group billing --topic orders --since 2h --reason "rates were wrong" --yes',
       ),
     )
     .action((ids: string[], flags: ReplayFlags) =>

@@ -9,9 +9,10 @@ import { inTransaction } from '../command/inTransaction.js'
 import type { Console } from '../command/runVerb.js'
 import { pause } from '../command/stopSignal.js'
 import type { CommonFlags } from '../flags/commonFlags.js'
+import type { ConsumerFlags } from '../flags/consumerFlags.js'
 import type { DatabaseFlags } from '../flags/databaseFlags.js'
 
-export interface ReplayFlags extends CommonFlags, DatabaseFlags {
+export interface ReplayFlags extends CommonFlags, DatabaseFlags, ConsumerFlags {
   readonly topic?: string
   readonly key?: string
   readonly type?: string
@@ -25,6 +26,12 @@ export interface ReplayFlags extends CommonFlags, DatabaseFlags {
   /** Positions: where an earlier replay stopped, and where it would have ended. */
   readonly after?: string
   readonly before?: string
+  /** A new delivery to one group, instead of a publish. */
+  readonly again?: boolean
+  readonly group?: string
+  readonly run?: string
+  readonly reason?: string
+  readonly by?: string
 }
 
 const hourMs = 3_600_000
@@ -33,6 +40,14 @@ const stepsPerSecond = 10
 
 /** `oncebox replay`: publishes messages of the outbox again, with their ids, in their order. Stopped half way: exit 1. */
 export async function replay(ids: readonly string[], flags: ReplayFlags, console: Console): Promise<ExitCode> {
+  if (flags.again === true) {
+    const { replayAgain } = await import('./replayAgain.js')
+    return replayAgain(flags.run === undefined || isFiltered(ids, flags) ? filterOf(ids, flags) : null, flags, console)
+  }
+  for (const name of ['group', 'run', 'consumerUrl'] as const) {
+    if (flags[name] !== undefined)
+      throw new UsageError(`--${name === 'consumerUrl' ? 'consumer-url' : name} only goes with --again`)
+  }
   const filter = filterOf(ids, flags)
   const stop = console.stopRequested()
   const database = await openDatabase(flags, 'replay')
@@ -56,15 +71,17 @@ export async function replay(ids: readonly string[], flags: ReplayFlags, console
   }
 }
 
-function filterOf(
-  ids: readonly string[],
-  { topic, key, type, since, until, after, before }: ReplayFlags,
-): ReplayFilter {
+function isFiltered(ids: readonly string[], { topic, key, type, since }: ReplayFlags): boolean {
+  return ids.length > 0 || [topic, key, type, since].some((value) => value !== undefined)
+}
+
+function filterOf(ids: readonly string[], flags: ReplayFlags): ReplayFilter {
+  const { topic, key, type, since, until, after, before } = flags
   if (ids.some((id) => !isUuid(id))) throw new UsageError('a message is named by its id, a UUID')
   if ((after === undefined) !== (before === undefined)) {
     throw new UsageError('--after and --before belong together', 'Take both from the replay that was stopped.')
   }
-  if (ids.length === 0 && topic === undefined && key === undefined && type === undefined && since === undefined) {
+  if (!isFiltered(ids, flags)) {
     throw new UsageError('it is not said what to replay', 'Give ids, --topic, --key, --type, or --since.')
   }
   const now = Date.now()
