@@ -3,6 +3,7 @@
 // on standard error, and leaves standard output to the program it runs.
 import { join } from 'node:path'
 import { runStep, runToEnd } from './processes.mjs'
+import { sbom } from './sbom.mjs'
 import { root, setUp } from './setUp.mjs'
 
 const bin = (path) => join(root, path)
@@ -25,6 +26,10 @@ const verbs = {
   bench: (toolchain, args) => runToEnd(toolchain, [tools.bench, ...args]),
   proof: (toolchain, args) => runToEnd(toolchain, [tools.proof, ...args]),
   lint: (toolchain, args) => runToEnd(toolchain, [tools.biome, 'check', ...(args.length > 0 ? args : ['.'])]),
+  sbom: async (toolchain) => {
+    process.stdout.write(`${JSON.stringify(sbom(toolchain), null, 2)}\n`)
+    return 0
+  },
   test,
 }
 

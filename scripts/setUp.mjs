@@ -36,7 +36,7 @@ async function install(toolchain) {
 
 /** What an install depends on: the lockfile, the manifests, and the Node it was made for. */
 function stampOf(toolchain) {
-  const files = ['pnpm-lock.yaml', 'pnpm-workspace.yaml', 'package.json']
+  const files = ['pnpm-lock.yaml', 'pnpm-workspace.yaml', 'package.json', 'deploy/docker/package.json']
   for (const group of ['packages', 'examples']) {
     if (!existsSync(join(root, group))) continue
     for (const name of readdirSync(join(root, group)).sort()) files.push(join(group, name, 'package.json'))
