@@ -33,10 +33,11 @@ const verbs = {
   test,
 }
 
-/** Types of the tests and examples, format and lint, then the tests themselves; `args` go to vitest. */
+/** Types of the tests, the examples and the page, format and lint, then the tests themselves; `args` go to vitest. */
 async function test(toolchain, args) {
   for (const [what, command] of [
     ['the types of tests and examples', [tools.tsc, '-p', 'tsconfig.test.json']],
+    ['the types of the page', [tools.tsc, '-p', 'packages/dashboard/page']],
     ['format and lint', [tools.biome, 'check', '.']],
   ]) {
     process.stderr.write(`oncebox: checking ${what}\n`)

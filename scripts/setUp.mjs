@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { buildPage } from './buildPage.mjs'
 import { copyMigrations } from './copyMigrations.mjs'
 import { withLock } from './lock.mjs'
 import { runProgram, runStep } from './processes.mjs'
@@ -53,4 +54,5 @@ async function build(toolchain) {
   if (!existsSync(join(root, 'packages/core/dist'))) say('building (the first time about 5 s)')
   const code = await runStep(toolchain, [join(root, 'node_modules/typescript/bin/tsc'), '-b'])
   if (code !== 0) throw new Error('the build failed')
+  await buildPage(toolchain)
 }

@@ -26,6 +26,7 @@ const rows = [
   ['relay'],
   ['inbox'],
   ['ops'],
+  ['dashboard'],
   ['testkit'],
   ['cli'],
   ['bench', 'proof'],

@@ -87,7 +87,7 @@ test('bash completes verbs, the flags of a verb, and the actions of dead', async
     const script = `${stdout}\nCOMP_WORDS=(oncebox ${line}); COMP_CWORD=${words.length}; _oncebox; printf '%s\\n' "\${COMPREPLY[@]}"`
     return (await run('bash', ['-c', script])).stdout.trim().split('\n')
   }
-  expect(await complete('re')).toEqual(['relay', 'replay'])
+  expect(await complete('re')).toEqual(['relay', 'resume', 'replay'])
   expect(await complete('doctor', '--con')).toEqual(['--consumer-url'])
   expect(await complete('dead', 'r')).toEqual(['retry'])
   expect(await complete('plan', '--consumer')).toEqual([''])

@@ -1,12 +1,15 @@
+export { type BlockedKey, type BlockedKeys, blockedKeys } from './blockedKeys.js'
 export type { ConsumerStatus, PartitionStatus } from './consumers.js'
 export type { ActOptions } from './deadLetterActions.js'
 export { discardDeadLetters, retryDeadLetters } from './deadLetterActions.js'
 export type { DeadLetterFilter } from './deadLetterFilter.js'
+export { type DeadLetterGroup, groupDeadLetters } from './deadLetterGroups.js'
 export type { DeadLetterAction, DeadLetterDetails, DeadLetterSummary, ListOptions } from './deadLetters.js'
 export { countDeadLetters, deadLetterActions, listDeadLetters, showDeadLetter } from './deadLetters.js'
 export type { Finding } from './doctor/check.js'
 export { type CheckReport, type DoctorOptions, doctor } from './doctor/doctor.js'
 export type { Limits } from './doctor/facts.js'
+export { type FlowCounters, type FlowOptions, type FlowRates, flowRates, readFlow } from './flow.js'
 export {
   type ConsumerReadiness,
   type ConsumerReadinessOptions,
@@ -19,6 +22,7 @@ export { type RelayReadiness, type RelayReadinessOptions, relayReadiness } from 
 export { type ConsumerLag, type ConsumerLagOptions, consumerLag, type LaneLag, laneLag } from './lag.js'
 export type { LaneStatus } from './lanes.js'
 export type { LeafStatus } from './leaves.js'
+export { type MessageBody, messageBody } from './messageBody.js'
 export type { MessageEffect } from './messageEffects.js'
 export type { MessagePublication } from './messagePublications.js'
 export type { MessageWrite } from './messageWrites.js'
@@ -26,6 +30,7 @@ export type { DatabaseOptions } from './metrics/databaseReading.js'
 export type { Metric } from './metrics/metric.js'
 export { metrics } from './metrics/metricList.js'
 export type { Metrics } from './metrics/metrics.js'
+export type { ParkedGroup } from './parked.js'
 export {
   type Pause,
   type PauseOptions,
@@ -52,6 +57,13 @@ export {
   replayRunStep,
   replayRuns,
 } from './replayRun.js'
+export {
+  type FoundMessage,
+  type FoundPage,
+  type MessageFilter,
+  type SearchOptions,
+  searchMessages,
+} from './searchMessages.js'
 export { type Status, type StatusOptions, status } from './status.js'
 export { type TailCursor, type TailOptions, type TailPage, tail } from './tail.js'
 export type { TailMessage } from './tailRows.js'

@@ -123,7 +123,7 @@ function viewer(names: Tables): string[] {
     on('SELECT (first_failed_at, last_failed_at, attempts, consumer, source, message_id)', names.attempt),
     on(
       'SELECT (number, dead_at, first_failed_at, record_time, record_offset, partition, attempts, consumer, source, ' +
-        'message_id, topic, type, reason, content_type, parks, retry_at, retry_by, retry_tries)',
+        'message_id, topic, type, reason, content_type, parks, retry_at, retry_by, retry_tries, key_digest)',
       names.deadLetter,
     ),
     on(

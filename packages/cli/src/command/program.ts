@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import type { CommonFlags } from '../flags/commonFlags.js'
 import { addBench } from './benchVerb.js'
+import { addDashboard } from './dashboardVerb.js'
 import { addDead } from './deadVerb.js'
 import { exitCode } from './exitCode.js'
 import { addDoctor, addLag, addRoles, addShow } from './opsVerbs.js'
@@ -31,7 +32,8 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
 }
 
 function createProgram(run: RunVerb): Command {
-  const redact = createRedactor([process.env.KAFKA_SASL_PASSWORD, process.env.ONCEBOX_WEBHOOK_SECRET])
+  const { KAFKA_SASL_PASSWORD, ONCEBOX_WEBHOOK_SECRET, ONCEBOX_DASHBOARD_TOKEN } = process.env
+  const redact = createRedactor([KAFKA_SASL_PASSWORD, ONCEBOX_WEBHOOK_SECRET, ONCEBOX_DASHBOARD_TOKEN])
   const program = new Command('oncebox')
     .description('Transactional outbox and inbox on Postgres: what a transaction emits is delivered, once in effect.')
     .version(packageVersion(), '--version', 'print the version')
@@ -59,6 +61,7 @@ function createProgram(run: RunVerb): Command {
   addPrune(program, run)
   addInit(program, run)
   addCompletion(program, run)
+  addDashboard(program, run)
   addDemo(program, run)
   addBench(program, run)
   return program

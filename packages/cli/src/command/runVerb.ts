@@ -27,6 +27,7 @@ export async function runVerb(flags: CommonFlags, verb: Verb): Promise<number> {
     ...[flags.databaseUrl, ...(flags.consumerUrl ?? [])].flatMap(secretsOf),
     process.env.KAFKA_SASL_PASSWORD,
     process.env.ONCEBOX_WEBHOOK_SECRET,
+    process.env.ONCEBOX_DASHBOARD_TOKEN,
   ])
   const logger = await openDiagnostics({ level: flags.logLevel, redact, terminal: process.stderr.isTTY === true })
   const output = createOutput(process.stdout, flags.json === true)

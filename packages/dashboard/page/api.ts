@@ -1,0 +1,81 @@
+import type {
+  BlockedKeys,
+  CheckReport,
+  DeadLetterAction,
+  DeadLetterDetails,
+  DeadLetterFilter,
+  DeadLetterGroup,
+  DeadLetterSummary,
+  FoundPage,
+  MessageBody,
+  PlannedReplay,
+  Timeline,
+} from '@oncebox/ops'
+import type { ReplayProgress } from '../src/replayProgress.js'
+
+/** What the server says when it cannot answer. */
+export class Refused extends Error {
+  readonly code: string
+  readonly next: string | null
+  constructor(code: string, what: string, next: string | null) {
+    super(what)
+    this.code = code
+    this.next = next
+  }
+}
+
+export interface Me {
+  readonly name: string
+  readonly mayAct: boolean
+  readonly maySeePayloads: boolean
+  readonly schema: string
+  readonly brokers: boolean
+}
+
+export interface MessageQuery {
+  readonly topic?: string
+  readonly key?: string
+  readonly type?: string
+  readonly from?: number
+  readonly to?: number
+}
+
+export type Letter = DeadLetterSummary | DeadLetterDetails
+
+/** Addresses are relative to where the page is mounted; what is looked for goes in the body, never in the address. */
+async function ask<T>(path: string, body?: object, headers: Record<string, string> = {}): Promise<T> {
+  const json = { 'content-type': 'application/json' }
+  const init =
+    body === undefined ? {} : { method: 'POST', body: JSON.stringify(body), headers: { ...json, ...headers } }
+  let response: Response
+  try {
+    response = await fetch(`./api/${path}`, init)
+  } catch {
+    throw new Refused('OFFLINE', 'The dashboard does not answer', 'Is its process running?')
+  }
+  const answer: unknown = await response.json().catch(() => null)
+  if (response.ok) return answer as T
+  const { code, what, next } = (answer ?? {}) as { code?: string; what?: string; next?: string | null }
+  throw new Refused(code ?? String(response.status), what ?? 'The dashboard answers nothing useful', next ?? null)
+}
+
+const act = <T>(path: string, body: object): Promise<T> => ask(`actions/${path}`, body, { 'x-oncebox-action': '1' })
+
+export const api = {
+  me: () => ask<Me>('me'),
+  searchMessages: (query: MessageQuery & { before?: string }) => ask<FoundPage>('messages/search', query),
+  message: (id: string) => ask<Timeline & { known: boolean }>(`messages/${encodeURIComponent(id)}?everywhere=1`),
+  body: (position: string) => ask<MessageBody>(`bodies/${position}`),
+  letterGroups: () => ask<DeadLetterGroup[]>('dead-letter-groups'),
+  letters: (filter: DeadLetterFilter & { after?: string }) =>
+    ask<{ letters: DeadLetterSummary[]; count: number }>('dead-letters/search', filter),
+  letter: (number: string) => ask<{ letter: Letter | null; actions: DeadLetterAction[] }>(`dead-letters/${number}`),
+  blockedKeys: () => ask<BlockedKeys>('blocked-keys'),
+  doctor: () => ask<CheckReport[]>('doctor'),
+  replays: () => ask<ReplayProgress[]>('replays'),
+  planReplay: (query: MessageQuery) => ask<PlannedReplay>('replays/plan', query),
+  startReplay: (query: MessageQuery & { rate: number }) => act<ReplayProgress>('replays', query),
+  cancelReplay: (id: string) => act<object>(`replays/${id}/cancel`, {}),
+  retry: (filter: DeadLetterFilter & { why?: string }) => act<{ numbers: string[] }>('dead-letters/retry', filter),
+  discard: (filter: DeadLetterFilter & { why: string }) => act<{ numbers: string[] }>('dead-letters/discard', filter),
+}

@@ -1,0 +1,100 @@
+import type { BlockedKey, ParkedGroup } from '@oncebox/ops'
+import { api } from '../api.ts'
+import { useAsked } from '../asked.ts'
+import { Command } from '../parts/Command.tsx'
+import { Failure } from '../parts/Failure.tsx'
+import { LetterActions } from '../parts/LetterActions.tsx'
+import { Scroll } from '../parts/Scroll.tsx'
+import { linkTo } from '../route.ts'
+import { ago, count, moment, plural } from '../words.ts'
+
+/** Keys whose messages wait: at consumers behind a dead letter, at the relay behind what cannot be published. */
+export function BlockedKeys() {
+  const { value, failure, again } = useAsked(api.blockedKeys, [], 3_000)
+  return (
+    <>
+      <h1>Blocked keys</h1>
+      <p class="soft">
+        Messages of one key are handled in order, so one that cannot be handled keeps the later ones waiting.
+      </p>
+      {failure !== null && <Failure failure={failure} />}
+      {value !== null && (
+        <>
+          <section aria-labelledby="consumers">
+            <h2 id="consumers">At consumers</h2>
+            {value.consumers.length === 0 ? <p>No key waits.</p> : <Keys keys={value.consumers} onDone={again} />}
+            {value.more && <p class="soft">There are more; these are the oldest.</p>}
+          </section>
+          <section aria-labelledby="relay">
+            <h2 id="relay">At the relay</h2>
+            {value.relay.length === 0 ? <p>Everything can be published.</p> : <Parked groups={value.relay} />}
+          </section>
+        </>
+      )}
+    </>
+  )
+}
+
+function Keys({ keys, onDone }: { keys: readonly BlockedKey[]; onDone: () => void }) {
+  return (
+    <Scroll label="Keys that wait">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Since</th>
+            <th scope="col">Group</th>
+            <th scope="col">Topic</th>
+            <th scope="col">Wait</th>
+            <th scope="col">Behind</th>
+            <th scope="col">
+              <span class="hidden">Actions</span>
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {keys.map(({ group, topic, keyDigest, since, waiting, behind, dueAt }) => (
+            <tr key={`${group} ${topic} ${keyDigest}`}>
+              <td>{ago(since)}</td>
+              <td>{group}</td>
+              <td>{topic}</td>
+              <td class="number">{plural(waiting, 'message')}</td>
+              <td>
+                {behind !== null && (
+                  <>
+                    <a href={linkTo('dead-letters', behind.number)}>dead letter {behind.number}</a>{' '}
+                    <code>{behind.reason}</code>
+                  </>
+                )}
+                {behind === null && dueAt !== null && `a retry at ${moment(dueAt)}`}
+              </td>
+              <td>
+                {behind !== null && <LetterActions filter={{ numbers: [behind.number] }} letters={1} onDone={onDone} />}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Scroll>
+  )
+}
+
+function Parked({ groups }: { groups: readonly ParkedGroup[] }) {
+  return (
+    <ul class="problems">
+      {groups.map(({ lane, topic, reason, messages, keys, firstKeys, firstId }) => (
+        <li key={`${lane} ${topic} ${reason}`}>
+          <strong>
+            {plural(messages, 'message')} of {plural(keys, 'key')} for {topic}: <code>{reason}</code>
+          </strong>
+          <p>
+            The first is <a href={linkTo('messages', firstId)}>{firstId}</a>
+            {firstKeys.length > 0 && `, of key ${firstKeys.map((key) => key ?? '(none)').join(', ')}`}
+            {keys > firstKeys.length && ` and ${count(keys - firstKeys.length)} more`}. When its cause is gone, the
+            relay publishes them by itself, in order.
+          </p>
+          <Command text={`oncebox show ${firstId}`} />
+        </li>
+      ))}
+    </ul>
+  )
+}

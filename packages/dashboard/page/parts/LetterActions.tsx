@@ -1,0 +1,54 @@
+import type { DeadLetterFilter } from '@oncebox/ops'
+import { useState } from 'preact/hooks'
+import { useMe } from '../App.tsx'
+import { api } from '../api.ts'
+import { plural } from '../words.ts'
+import { Confirm } from './Confirm.tsx'
+
+/** Retry and discard, for one letter or for all that a filter finds; nothing for those who may only look. */
+export function LetterActions(props: { filter: DeadLetterFilter; letters: number; onDone: () => void }) {
+  const { filter, letters, onDone } = props
+  const { mayAct } = useMe()
+  const [asking, setAsking] = useState<'retry' | 'discard' | null>(null)
+  if (!mayAct) return null
+  const what = plural(letters, 'dead letter')
+
+  // A call takes a thousand at most.
+  const untilNone = async (call: () => Promise<{ numbers: string[] }>) => {
+    for (let numbers = (await call()).numbers; numbers.length > 0; ) numbers = (await call()).numbers
+    onDone()
+  }
+  return (
+    <span class="actions">
+      <button type="button" onClick={() => setAsking('retry')}>
+        Retry
+      </button>
+      <button type="button" onClick={() => setAsking('discard')}>
+        Discard
+      </button>
+      {asking === 'retry' && (
+        <Confirm
+          title={`Retry ${what}?`}
+          verb={`Retry ${what}`}
+          reason="optional"
+          onConfirm={(why) => untilNone(() => api.retry({ ...filter, ...(why === '' ? {} : { why }) }))}
+          onClose={() => setAsking(null)}
+        >
+          <p>A running consumer of the group handles each once more, then what waits behind it, in order.</p>
+        </Confirm>
+      )}
+      {asking === 'discard' && (
+        <Confirm
+          title={`Discard ${what}?`}
+          verb={`Discard ${what}`}
+          dangerous
+          reason="required"
+          onConfirm={(why) => untilNone(() => api.discard({ ...filter, why }))}
+          onClose={() => setAsking(null)}
+        >
+          <p>They are deleted and never handled. What waits behind them is handled. This cannot be taken back.</p>
+        </Confirm>
+      )}
+    </span>
+  )
+}

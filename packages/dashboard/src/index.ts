@@ -1,0 +1,7 @@
+export { createDashboard, type Dashboard } from './dashboard.js'
+export { nodeHandler } from './nodeHandler.js'
+export type { Overview } from './overview.js'
+export type { ReplayProgress } from './replayProgress.js'
+export type { SessionClient, SessionPool } from './sessions.js'
+export type { DashboardOptions } from './settings.js'
+export { type Access, isLoopback, loopbackAccess, type Rights, tokenAccess, type Visitor } from './visitor.js'

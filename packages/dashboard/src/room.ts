@@ -1,0 +1,28 @@
+import type { Context } from 'hono'
+import type { Replays } from './replays.js'
+import type { Sessions } from './sessions.js'
+import type { DashboardSettings } from './settings.js'
+import type { Visitor } from './visitor.js'
+import type { Watch } from './watch.js'
+
+/** What the routes work with. */
+export interface Room {
+  readonly settings: DashboardSettings
+  readonly sessions: Sessions
+  readonly watch: Watch
+  readonly replays: Replays
+}
+
+/** What a request carries once it was let in. */
+export interface Env {
+  Variables: { visitor: Required<Visitor> }
+}
+
+export function notAllowed(context: Context, what: string): Response {
+  const next = 'Ask whoever runs the dashboard: its "access" setting decides.'
+  return context.json({ status: 403, code: 'NOT_ALLOWED', what: `You may not ${what} here`, next }, 403)
+}
+
+export function notFound(context: Context, what: string): Response {
+  return context.json({ status: 404, code: 'NOT_FOUND', what, next: null }, 404)
+}

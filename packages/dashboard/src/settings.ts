@@ -1,0 +1,55 @@
+import { type Logger, OnceboxError, silentLogger } from '@oncebox/core'
+import { defaultSchema, quoteSchema } from '@oncebox/schema'
+import type { Inspector } from '@oncebox/transport'
+import type { SessionPool } from './sessions.js'
+import type { Access } from './visitor.js'
+
+export interface DashboardOptions {
+  /** A pg `Pool` of the database with the outbox, made and closed by the caller. Two connections are enough. */
+  readonly pool: SessionPool
+  /**
+   * Who asks, and what they may do; null turns them away. Called for each request, before anything is read. There is no
+   * default: a dashboard that everybody may open says so with `access: () => ({ name: 'anybody' })`.
+   */
+  readonly access: Access
+  /** Default `oncebox`. */
+  readonly schema?: string
+  /** Where the page is mounted, when the handler sees whole paths: `/admin/oncebox`. Default: at the root. */
+  readonly basePath?: string
+  /** Asks the brokers, for lag and the doctor; null: what concerns them is left out. The caller closes it. */
+  readonly inspector?: Inspector | null
+  /** Whether anybody may act at all: retry, discard, replay. Default false. */
+  readonly actions?: boolean
+  /** How long the relay keeps published messages, in milliseconds. Default 3 days. */
+  readonly retentionMs?: number
+  /** Pause between two looks at the flow while somebody watches, in milliseconds. Default 1,000; at least 200. */
+  readonly refreshMs?: number
+  readonly logger?: Logger
+}
+
+/** The options with every default filled in. */
+export type DashboardSettings = Required<Omit<DashboardOptions, 'retentionMs'>> & { readonly retentionMs?: number }
+
+/** @throws OnceboxError `INVALID_SETTING` */
+export function dashboardSettings(options: DashboardOptions): DashboardSettings {
+  const { schema = defaultSchema, refreshMs = 1_000, basePath = '' } = options
+  quoteSchema(schema)
+  if (!Number.isInteger(refreshMs) || refreshMs < 200) throw invalid('refreshMs is not a whole number from 200 up')
+  if (!/^(\/[\w.~-]+)*$/.test(basePath)) throw invalid('basePath is not like /admin/oncebox')
+  if (typeof options.access !== 'function') throw invalid('access, which says who may see the dashboard, is missing')
+  return {
+    pool: options.pool,
+    access: options.access,
+    schema,
+    basePath,
+    inspector: options.inspector ?? null,
+    actions: options.actions ?? false,
+    refreshMs,
+    logger: options.logger ?? silentLogger,
+    ...(options.retentionMs === undefined ? {} : { retentionMs: options.retentionMs }),
+  }
+}
+
+function invalid(what: string): OnceboxError {
+  return new OnceboxError('INVALID_SETTING', what)
+}

@@ -1,0 +1,160 @@
+import { createDashboard, type DashboardOptions, loopbackAccess, tokenAccess } from '@oncebox/dashboard'
+import { migrate } from '@oncebox/schema'
+import { type TestDatabase, testDatabase } from '@oncebox/testkit/harness'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+let database: TestDatabase
+
+beforeAll(async () => {
+  database = await testDatabase()
+  const client = await database.pool.connect()
+  await migrate(client)
+  await client.query(`
+    INSERT INTO oncebox.dead_letter (record_time, partition, attempts, consumer, source, message_id, topic, type, reason, headers, payload)
+    VALUES (now(), 0, 3, 'billing', 'shop', 'm1', 'orders', 'order.created', 'HANDLER_FAILED', '[]', 'canary')`)
+  client.release()
+})
+afterAll(() => database?.drop())
+
+const own = { 'content-type': 'application/json', 'x-oncebox-action': '1', 'sec-fetch-site': 'same-origin' }
+
+function dashboard(options: Partial<DashboardOptions> = {}) {
+  const access = () => ({ name: 'ada', mayAct: true, maySeePayloads: true })
+  return createDashboard({ pool: database.pool, access, actions: true, ...options })
+}
+
+function retry(options: Partial<DashboardOptions>, headers: Record<string, string> = own): Promise<Response> {
+  const body = JSON.stringify({ group: 'nobody' })
+  return dashboard(options).fetch(
+    new Request('http://localhost/api/actions/dead-letters/retry', { method: 'POST', body, headers }),
+  )
+}
+
+const get = (path: string, options: Partial<DashboardOptions> = {}) =>
+  dashboard(options).fetch(new Request(`http://localhost${path}`))
+
+test('every answer forbids what a page could load from elsewhere, and answers about data are not kept', async () => {
+  const page = await get('/')
+  expect(page.headers.get('content-security-policy')).toContain("default-src 'none'")
+  expect(page.headers.get('x-frame-options')).toBe('DENY')
+  expect(await page.text()).not.toMatch(/<script(?! type="module" crossorigin src="\.\/)|https?:|style=/)
+  for (const path of ['/api/me', '/api/nothing', '/nothing']) {
+    expect((await get(path)).headers.get('content-security-policy')).toContain("default-src 'none'")
+  }
+  expect((await get('/api/me')).headers.get('cache-control')).toBe('no-store')
+})
+
+test('whoever is not let in sees nothing, not even the page', async () => {
+  for (const path of ['/', '/api/me', '/api/live', '/api/dead-letters/1']) {
+    const refused = await get(path, { access: () => null })
+    expect(refused.status).toBe(401)
+    expect(await refused.text()).not.toContain('canary')
+  }
+})
+
+describe('an action', () => {
+  test('is carried out for those who may, from the page itself', async () => {
+    expect((await retry({})).status).toBe(200)
+  })
+
+  test('is refused where the dashboard allows none, and to those who may only look', async () => {
+    expect((await retry({ actions: false })).status).toBe(403)
+    expect((await retry({ access: () => ({ name: 'bob' }) })).status).toBe(403)
+  })
+
+  test.each([
+    ['another site', { ...own, 'sec-fetch-site': 'cross-site' }],
+    ['another origin', { ...own, origin: 'http://evil.example' }],
+    ['a form', { 'content-type': 'application/x-www-form-urlencoded' }],
+    ['a request without its header', { 'content-type': 'application/json' }],
+  ])('is refused when it comes from %s', async (_, headers) => {
+    expect((await retry({}, headers)).status).toBe(403)
+  })
+
+  test('needs a reason to discard, and keeps it with who it was', async () => {
+    const discard = (why?: string) =>
+      dashboard().fetch(
+        new Request('http://localhost/api/actions/dead-letters/discard', {
+          method: 'POST',
+          headers: own,
+          body: JSON.stringify({ numbers: ['1'], why }),
+        }),
+      )
+    expect((await discard()).status).toBe(400)
+    expect(await (await discard('a test')).json()).toEqual({ numbers: ['1'] })
+    const { rows } = await database.pool.query('SELECT action, done_by, why FROM oncebox.dead_letter_action')
+    expect(rows).toEqual([{ action: 'discard', done_by: 'ada', why: 'a test' }])
+  })
+})
+
+test('without the right to payloads there is none in any answer', async () => {
+  const access = () => ({ name: 'bob' })
+  await database.pool.query(`SELECT oncebox.emit('orders', 'k', 'note', 'canary'::text)`)
+  const search = await dashboard({ access }).fetch(
+    new Request('http://localhost/api/messages/search', { method: 'POST', headers: own, body: '{}' }),
+  )
+  const { messages } = (await search.json()) as { messages: { position: string; id: string }[] }
+  expect(messages).toHaveLength(1)
+  const [{ position, id }] = messages as [{ position: string; id: string }]
+  expect((await get(`/api/bodies/${position}`, { access })).status).toBe(403)
+  expect(await (await get(`/api/messages/${id}`, { access })).text()).not.toContain('canary')
+  expect(await (await get(`/api/bodies/${position}`)).json()).toMatchObject({ bytes: 6 })
+})
+
+test('what cannot be understood is refused with what is wrong, and says nothing of the database', async () => {
+  const answer = async (body: string) =>
+    dashboard().fetch(new Request('http://localhost/api/messages/search', { method: 'POST', headers: own, body }))
+  for (const body of ['', 'no json', '[]', '{"topic": 5}', '{"from": "x"}', '{"limit": 100000}']) {
+    const refused = await answer(body)
+    expect(refused.status).toBe(400)
+    expect(await refused.json()).toMatchObject({ code: 'INVALID_SETTING' })
+  }
+  const unmigrated = await get('/api/dead-letter-groups', { schema: 'elsewhere' })
+  expect(unmigrated.status).toBe(409)
+  expect(await unmigrated.json()).toMatchObject({ code: 'SCHEMA_NOT_MIGRATED' })
+})
+
+describe('who is let in', () => {
+  const request = (url: string, authorization?: string) =>
+    new Request(url, authorization === undefined ? {} : { headers: { authorization } })
+  const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`
+
+  test('loopback only by a name of this machine: another name is a page of somebody else', () => {
+    const access = loopbackAccess('ada', { mayAct: true })
+    for (const host of ['localhost:8080', '127.0.0.1', '[::1]:80', 'box.localhost']) {
+      expect(access(request(`http://${host}/`))).toMatchObject({ name: 'ada', mayAct: true })
+    }
+    for (const host of ['evil.example', '127.0.0.1.evil.example', 'localhost.evil.example', '10.0.0.1']) {
+      expect(access(request(`http://${host}/`))).toBeNull()
+    }
+  })
+
+  test('a token only by the token', () => {
+    const access = tokenAccess('0123456789abcdef', {})
+    expect(access(request('http://h/', basic('ada:0123456789abcdef')))).toMatchObject({ name: 'ada' })
+    expect(access(request('http://h/', basic(':0123456789abcdef')))).toMatchObject({ name: 'somebody with the token' })
+    for (const wrong of [
+      undefined,
+      'Bearer 0123456789abcdef',
+      basic('ada:0123456789abcdeF'),
+      basic('ada'),
+      'Basic ü',
+    ]) {
+      expect(access(wrong === 'Basic ü' ? request('http://h/') : request('http://h/', wrong))).toBeNull()
+    }
+    expect(() => tokenAccess('short', {})).toThrow(/openssl rand/)
+  })
+})
+
+test('it opens with clear settings or not at all', () => {
+  const invalid = expect.objectContaining({ code: 'INVALID_SETTING' })
+  const access = () => null
+  for (const options of [
+    { access: undefined as never },
+    { access, refreshMs: 10 },
+    { access, basePath: 'admin' },
+    { access, schema: '' },
+  ]) {
+    expect(() => createDashboard({ pool: database.pool, ...options })).toThrow(invalid)
+  }
+})

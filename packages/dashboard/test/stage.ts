@@ -1,0 +1,144 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { defineMessages } from '@oncebox/core'
+import { pgDatabase } from '@oncebox/core/pg'
+import { type Access, createDashboard, type DashboardOptions, nodeHandler } from '@oncebox/dashboard'
+import { createConsumer } from '@oncebox/inbox'
+import { kafka } from '@oncebox/kafka'
+import { kafkajsInspector } from '@oncebox/kafkajs'
+import { createOutbox } from '@oncebox/outbox'
+import { createRelay } from '@oncebox/relay'
+import { migrate } from '@oncebox/schema'
+import { until } from '@oncebox/testkit'
+import { type TestDatabase, testDatabase, testKafka, uniqueName } from '@oncebox/testkit/harness'
+import { Kafka, logLevel } from 'kafkajs'
+import { z } from 'zod'
+
+/** A payload and an error that would do harm if they were taken for markup. */
+export const markup = '<img src=x onerror="document.title=\'owned\'"><script>document.title="owned"</script>'
+
+/** Real messages in a real Postgres and Kafka: most are handled, one key is stuck, one topic is missing. */
+export interface Stage extends AsyncDisposable {
+  readonly database: TestDatabase
+  readonly topic: string
+  readonly missingTopic: string
+  /** Makes the handler accept what it refuses. */
+  mend(): void
+  emit(count: number): Promise<void>
+  /** Serves the dashboard on loopback and answers its address. */
+  serve(options?: Partial<DashboardOptions>, mount?: string): Promise<string>
+}
+
+export const everything: Access = () => ({ name: 'ada', mayAct: true, maySeePayloads: true })
+
+export async function openStage(): Promise<Stage> {
+  await using cleanup = new AsyncDisposableStack()
+  const database = cleanup.use(await testDatabase())
+  const client = await database.pool.connect()
+  await migrate(client)
+  await client.query('CREATE TABLE invoice (customer text, number int)')
+  client.release()
+
+  const { brokers } = await testKafka()
+  const topic = uniqueName('orders')
+  const missingTopic = uniqueName('nowhere')
+  await createTopics(brokers, [topic])
+  const [publisher, subscriber, auditing] = [kafka({ brokers }), kafka({ brokers }), kafka({ brokers })]
+  const inspector = kafkajsInspector({ brokers })
+  for (const one of [publisher, subscriber, auditing, inspector]) cleanup.defer(() => one.close())
+
+  const emit = async (count: number): Promise<void> => {
+    const outbox = createOutbox({ source: 'shop' })
+    await pgDatabase(database.pool).transaction(async ({ tx }) => {
+      for (let number = 0; number < count; number++) {
+        const key = `customer-${number % 12}`
+        await outbox.emit(tx, { topic, key, type: 'order.created', data: { number, note: markup } })
+      }
+    })
+  }
+  await emit(120)
+  await pgDatabase(database.pool).transaction(async ({ tx }) => {
+    const outbox = createOutbox({ source: 'shop' })
+    await outbox.emit(tx, { topic: missingTopic, key: 'lost', type: 'order.created', data: { number: 1 } })
+  })
+
+  const messages = defineMessages({ 'order.created': { topic, schema: z.object({ number: z.number() }) } })
+  const relay = createRelay({ pool: database.pool, publisher, parkAfterMs: 300, topicRetryMs: 300 })
+  await relay.start()
+  cleanup.defer(() => relay.stop())
+
+  let refusing = true
+  const billing = createConsumer({
+    db: pgDatabase(database.pool),
+    subscriber,
+    group: 'billing',
+    messages,
+    attempts: 1,
+    handlers: {
+      'order.created': async (message, { tx }) => {
+        if (refusing && message.key === 'customer-3') throw new Error(`card declined ${markup}`)
+        await tx.query('INSERT INTO invoice VALUES ($1, $2)', [message.key, message.data.number])
+      },
+    },
+  })
+  const audit = createConsumer({
+    db: pgDatabase(database.pool),
+    subscriber: auditing,
+    group: 'audit',
+    messages,
+    handlers: { 'order.created': async () => undefined },
+  })
+  for (const consumer of [billing, audit]) {
+    await consumer.start()
+    cleanup.defer(() => consumer.stop())
+  }
+  const settled = async (): Promise<boolean> => {
+    const { rows } = await database.pool.query<{ parked: number; invoices: number }>(
+      `SELECT (SELECT count(*)::int FROM oncebox.parked) + (SELECT count(*)::int FROM oncebox.dead_letter) AS parked,
+         (SELECT count(*)::int FROM invoice) AS invoices`,
+    )
+    return rows[0]?.parked === 2 && rows[0].invoices === 110
+  }
+  await until(settled, { what: 'every order but those of one key to be billed', deadlineMs: 30_000 })
+
+  const serve = async (options: Partial<DashboardOptions> = {}, mount = ''): Promise<string> => {
+    const dashboard = createDashboard({
+      pool: database.pool,
+      access: everything,
+      actions: true,
+      inspector,
+      basePath: mount,
+      refreshMs: 300,
+      ...options,
+    })
+    const server = createServer(nodeHandler(dashboard))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    held.defer(async () => {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    })
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}${mount}/`
+  }
+  const held = cleanup.move()
+  return {
+    database,
+    topic,
+    missingTopic,
+    emit,
+    serve,
+    mend: () => {
+      refusing = false
+    },
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  }
+}
+
+async function createTopics(brokers: string[], topics: readonly string[]): Promise<void> {
+  const admin = new Kafka({ brokers, logLevel: logLevel.NOTHING }).admin()
+  await admin.connect()
+  try {
+    await admin.createTopics({ topics: topics.map((topic) => ({ topic, numPartitions: 3 })), waitForLeaders: true })
+  } finally {
+    await admin.disconnect()
+  }
+}
