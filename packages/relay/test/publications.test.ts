@@ -1,9 +1,10 @@
+import { until } from '@oncebox/testkit'
 import type { PublishOutcome } from '@oncebox/transport'
 import { memoryTransport } from '@oncebox/transport/memory'
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { Publications } from '../dist/publications.js'
-import { bench, texts } from './relayBench.js'
+import { type Bench, bench, texts } from './relayBench.js'
 
 const acked = (partition: number, offset: number | null): PublishOutcome => ({ status: 'acked', partition, offset })
 
@@ -114,4 +115,65 @@ test('what a relay has published is written down, with the messages that were mo
     found.push(...values)
   }
   expect(found.sort()).toEqual([...texts(transport, 't'), 'aside', 'behind it'].sort())
+})
+
+describe('the cursor', () => {
+  /** Where writing publications down waits at a gate, and is refused from the `refusedFrom`th time on. */
+  async function guardedBench(refusedFrom: number) {
+    const at = await bench()
+    await at.query('create sequence calls')
+    await at.query('create table refused_from as select $1::int as call', [refusedFrom])
+    await at.query(`create function guard() returns trigger language plpgsql security definer set search_path = public as $$
+      declare call bigint := nextval('calls');
+      begin
+        perform pg_advisory_xact_lock_shared(4711);
+        if call >= (select min(refused_from.call) from refused_from) then raise exception 'refused'; end if;
+        return null;
+      end $$`)
+    await at.query('create trigger guard before insert on oncebox.publication execute function guard()')
+    return at
+  }
+  /** Messages that the cursor has not passed. */
+  const notPassed = async (at: Bench): Promise<string[]> => {
+    const rows = await at.query<{ value: string }>(
+      `select convert_from(payload, 'UTF8') as value from oncebox.outbox, oncebox.relay_cursor
+      where not pg_visible_in_snapshot(xid, last_snapshot) order by outbox.position`,
+    )
+    return rows.map(({ value }) => value)
+  }
+  const interrupted = (at: Bench) => at.events.some(({ event }) => event === 'interrupted')
+  const written = async (at: Bench) =>
+    Number((await at.query<{ count: string }>('select sum(count) as count from oncebox.publication'))[0]?.count ?? 0)
+
+  test('stays before what was published as long as that is not written down', async () => {
+    await using at = await guardedBench(1)
+    await at.relay().start()
+    await at.emit('t', 'k', 'one')
+    await until(() => interrupted(at), { what: 'the publication to be refused', deadlineMs: 20_000 })
+    expect(texts(at.transport, 't')).toContain('one')
+    expect(await notPassed(at)).toEqual(['one'])
+    await at.query('truncate refused_from')
+    await until(async () => (await notPassed(at)).length === 0, { what: 'the cursor to move on', deadlineMs: 20_000 })
+    expect(await written(at)).toBeGreaterThan(0)
+  })
+
+  test('stays before what was published while the publications before it were being written down', async () => {
+    await using at = await guardedBench(2)
+    await at.relay().start()
+    const gate = await at.open()
+    await gate.query('select pg_advisory_lock(4711)')
+    await at.emit('t', 'k', 'one')
+    await until(
+      async () => {
+        const rows = await at.query(`select from pg_locks where locktype = 'advisory' and objid = 4711 and not granted`)
+        return rows.length > 0
+      },
+      { what: 'the first publication to be on its way' },
+    )
+    await at.emit('t', 'k', 'two')
+    await until(() => texts(at.transport, 't').includes('two'), { what: 'the second message to be published' })
+    await gate.query('select pg_advisory_unlock(4711)')
+    await until(() => interrupted(at), { what: 'the second publication to be refused', deadlineMs: 20_000 })
+    expect(await notPassed(at)).toContain('two')
+  })
 })
