@@ -20,3 +20,21 @@ export function named(names: readonly string[]): string {
 export function schemaFlag(schema: string): string {
   return schema === 'oncebox' ? '' : ` --schema ${/^[\w.-]+$/.test(schema) ? schema : '…'}`
 }
+
+/** A name as one word of a shell command. */
+export function shellWord(name: string): string {
+  return /^[\w.,:@%+=/-]+$/.test(name) && !name.startsWith('-') ? name : `'${name.replaceAll("'", `'\\''`)}'`
+}
+
+/** What is typed to make a topic: Kafka's own tool, with the brokers of the settings. */
+export function createTopicCommand(topic: string): string {
+  return `kafka-topics.sh --bootstrap-server $KAFKA_BROKERS --create --topic ${shellWord(topic)} --partitions 12`
+}
+
+/** Kafka's own default of `max.message.bytes`, which takes every message of the default payload limit. */
+export const usualBytes = 1_048_588
+
+/** What is typed to set a topic's setting. */
+export function setTopicCommand(topic: string, setting: string, value: number): string {
+  return `kafka-configs.sh --bootstrap-server $KAFKA_BROKERS --alter --entity-type topics --entity-name ${shellWord(topic)} --add-config ${setting}=${value}`
+}

@@ -165,7 +165,7 @@ describe.each(postgresVersions)('status on Postgres %i', (version) => {
       },
       { code: 'KEYS_PARKED', what: 'Topic "audit": 1 key with 1 message held back, reason NOT_AUTHORIZED: no key.' },
     ])
-    expect(report.problems[0]?.next).toContain('Raise the largest message the topic "orders" takes')
+    expect(report.problems[0]?.next).toContain('Let the topic take larger messages: "kafka-configs.sh')
     expect(report.problems[0]?.next).toContain('the first message is 00000000-0000-7000-8000-000000000001')
     expect(report.problems[1]?.next).toContain(`Allow the relay's user to write to the topic "audit"`)
     expect(JSON.stringify(report)).not.toContain('secret')

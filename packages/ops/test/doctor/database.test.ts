@@ -172,7 +172,9 @@ describe.each(postgresVersions)('doctor makes out, on Postgres %i,', (version) =
     await publishAll(pool)
     await pool.query(`UPDATE oncebox.outbox SET created_at = now() - interval '4 days'`)
     await pool.query(`SELECT setval('oncebox.outbox_slot', 1)`)
-    expect((await findings(asOperator(database), 'LEAF_NOT_RECLAIMED'))[0]?.next).toContain('Start a relay')
+    expect((await findings(asOperator(database), 'LEAF_NOT_RECLAIMED'))[0]?.next).toContain(
+      'Look why its lane is behind',
+    )
     const holder = await pool.connect()
     const preparing = await pool.connect()
     try {

@@ -1,4 +1,4 @@
-import { counted, named, schemaFlag } from '../../wording.js'
+import { counted, named, schemaFlag, shellWord } from '../../wording.js'
 import { defineCheck } from '../check.js'
 
 export const deadLetters = defineCheck({
@@ -14,7 +14,7 @@ export const deadLetters = defineCheck({
         return {
           code: 'DEAD_LETTERS',
           what: `Group ${JSON.stringify(group)} gave up on ${counted(deadLetters, 'message')} of ${named(topics)}.`,
-          next: `Read why with "oncebox dead list${flag}" and "oncebox dead show${flag} NUMBER"; then retry or discard them.`,
+          next: `Read why with "oncebox dead list${flag}" and "oncebox dead show${flag} NUMBER", and mend it; then "oncebox dead retry${flag} --group ${shellWord(group)} --yes", or discard them.`,
         }
       })
   },

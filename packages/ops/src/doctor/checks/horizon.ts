@@ -1,4 +1,4 @@
-import { duration } from '../../wording.js'
+import { duration, setTopicCommand } from '../../wording.js'
 import { defineCheck, type Found } from '../check.js'
 
 export const horizon = defineCheck({
@@ -16,7 +16,7 @@ export const horizon = defineCheck({
           code: 'RETENTION_PAST_HORIZON',
           severity: 'advice',
           what: `Topic ${JSON.stringify(topic)} keeps records ${kept}, and group ${groups.map((group) => JSON.stringify(group)).join(', ')} remembers ids for ${duration(limits.horizonMs / 1000)}.`,
-          next: `kafka-configs.sh --alter --entity-type topics --entity-name ${topic} --add-config retention.ms=${limits.horizonMs}, or set allowLongerRetention if that is meant.`,
+          next: `Keep them shorter: "${setTopicCommand(topic, 'retention.ms', limits.horizonMs)}"; or set allowLongerRetention if that is meant.`,
         },
       ]
     })

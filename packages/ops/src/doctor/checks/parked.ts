@@ -1,5 +1,5 @@
 import { tables } from '@oncebox/schema'
-import { counted } from '../../wording.js'
+import { counted, createTopicCommand, setTopicCommand, usualBytes } from '../../wording.js'
 import { defineCheck } from '../check.js'
 
 export const parked = defineCheck({
@@ -28,7 +28,7 @@ function remedy(topic: string, reason: string): string {
   const name = JSON.stringify(topic)
   switch (reason) {
     case 'TOPIC_MISSING':
-      return `Create the topic ${name}, or start the relay with --create-topics N.`
+      return `Create the topic: "${createTopicCommand(topic)}"; or start the relay with --create-topics N.`
     case 'TOPIC_WITHOUT_GROUP':
       return `Declare a consumer group for the topic ${name} in the transport's settings.`
     case 'NOT_AUTHORIZED':
@@ -36,7 +36,7 @@ function remedy(topic: string, reason: string): string {
     case 'PAUSED':
       return `The topic ${name} was resumed: a running relay publishes them.`
     case 'RECORD_TOO_LARGE':
-      return `Raise the largest message the topic ${name} takes (max.message.bytes).`
+      return `Let the topic take larger messages: "${setTopicCommand(topic, 'max.message.bytes', usualBytes)}".`
     default:
       return "Read in the relay's log why it was refused, and remove the cause."
   }

@@ -2,13 +2,15 @@ import { tables } from '@oncebox/schema'
 import { duration } from '../../wording.js'
 import { defineCheck, type Found } from '../check.js'
 import { type LeafLock, lateLeaves } from '../facts/leafLocks.js'
+import { startRelay } from './lanes.js'
 
 export const ring = defineCheck({
   name: 'the outbox ring is reclaimed',
-  needs: ['schema', 'limits', 'outboxLeaves', 'leafLocks'],
+  needs: ['schema', 'limits', 'lanes', 'outboxLeaves', 'leafLocks'],
   why: 'Storage that is not given back grows with every message. Nothing is lost by it.',
-  judge({ schema, limits, outboxLeaves, leafLocks }) {
+  judge({ schema, limits, lanes, outboxLeaves, leafLocks }) {
     const found: Found[] = []
+    const idle = lanes.some(({ holder }) => holder === null)
     const late = lateLeaves(outboxLeaves, limits.retentionMs, limits.slotWidthMs)
     if (late.length > 0) {
       const names = late.map((leaf) => tables(schema).of(leaf.name))
@@ -17,7 +19,7 @@ export const ring = defineCheck({
         what: `The storage of ${names.join(', ')} is past its retention and was not reclaimed.${holders(leafLocks)}`,
         next:
           leafLocks.length === 0
-            ? 'Start a relay, or look why its lane is behind: a leaf is emptied when everything in it is published.'
+            ? `${idle ? startRelay(schema) : 'Look why its lane is behind.'} A leaf is emptied when everything in it is published.`
             : `End what holds the lock: ${[...new Set(leafLocks.map(remedy))].join('; ')}.`,
       })
     }
@@ -26,7 +28,7 @@ export const ring = defineCheck({
       found.push({
         code: 'RING_FULL',
         what: 'No leaf of the outbox is free: writers stay on the active one, and it cannot be emptied while they do.',
-        next: 'Mend what else is named here about relay, lane and leaves; the ring then moves on by itself.',
+        next: `${idle ? startRelay(schema) : 'Mend what else is named here about lanes and leaves.'} The ring then moves on by itself.`,
       })
     }
     return found

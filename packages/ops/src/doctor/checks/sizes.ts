@@ -1,3 +1,4 @@
+import { setTopicCommand, usualBytes } from '../../wording.js'
 import { defineCheck, type Found } from '../check.js'
 
 /** What a record adds to payload, headers and key: the ce_* headers and the batch's own. */
@@ -15,7 +16,7 @@ export const sizes = defineCheck({
         {
           code: 'MESSAGE_TOO_LARGE',
           what: `Message ${id} waits with ${bytes} bytes, and topic ${JSON.stringify(topic)} takes ${most}.`,
-          next: `kafka-configs.sh --alter --entity-type topics --entity-name ${topic} --add-config max.message.bytes=${Math.max(1_048_588, bytes * 2)}`,
+          next: `Let the topic take it: "${setTopicCommand(topic, 'max.message.bytes', Math.max(usualBytes, bytes * 2))}".`,
         },
       ]
     })
