@@ -14,10 +14,10 @@ export function page(path: string): Page {
   return { path, text: readFileSync(root + path, 'utf8') }
 }
 
-/** The pages a reader comes to: the top-level ones, docs/ and docs/patterns/. */
+/** The pages a reader comes to: the top-level ones, docs/, docs/patterns/ and docs/runbooks/. */
 export function pages(): Page[] {
   const top = readdirSync(root).filter((name) => name.endsWith('.md'))
-  return [...top, ...below('docs'), ...below('docs/patterns')].map(page)
+  return [...top, ...below('docs'), ...below('docs/patterns'), ...below('docs/runbooks')].map(page)
 }
 
 function below(folder: string): string[] {
