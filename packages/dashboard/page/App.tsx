@@ -76,9 +76,9 @@ export function App() {
 function Navigation({ current }: { current: string }) {
   const { overview } = useLive()
   const { name, schema, mayAct } = useMe()
-  const problems = overview?.status.problems.length ?? 0
-  const letters = overview?.status.consumers.reduce((sum, group) => sum + group.deadLetters, 0) ?? 0
-  const parked = overview?.status.lanes.reduce((sum, lane) => sum + lane.parked, 0) ?? 0
+  const problems = overview?.problems.length ?? 0
+  const letters = overview?.consumers.reduce((sum, group) => sum + group.deadLetters, 0) ?? 0
+  const parked = overview?.lanes.reduce((sum, lane) => sum + lane.parked, 0) ?? 0
   const marks: Record<string, number> = { overview: problems, 'dead-letters': letters, 'blocked-keys': parked }
   return (
     <header class="side">

@@ -1,4 +1,5 @@
 import type {
+  BlockedKey,
   BlockedKeys,
   CheckReport,
   DeadLetterAction,
@@ -11,6 +12,7 @@ import type {
   PlannedReplay,
   Timeline,
 } from '@oncebox/ops'
+import type { Placed } from '../src/picture.js'
 import type { ReplayProgress } from '../src/replayProgress.js'
 
 /** What the server says when it cannot answer. */
@@ -42,6 +44,14 @@ export interface MessageQuery {
 
 export type Letter = DeadLetterSummary | DeadLetterDetails
 
+/** Which dead letters, and of which database. */
+export type LetterQuery = DeadLetterFilter & { readonly database?: string }
+
+/** The way of a message, with the groups of all databases. */
+export type Way = Omit<Timeline, 'effects'> & { readonly effects: readonly Placed<Timeline['effects'][number]>[] }
+
+export type PlacedBlockedKeys = Omit<BlockedKeys, 'consumers'> & { readonly consumers: readonly Placed<BlockedKey>[] }
+
 /** Addresses are relative to where the page is mounted; what is looked for goes in the body, never in the address. */
 async function ask<T>(path: string, body?: object, headers: Record<string, string> = {}): Promise<T> {
   const json = { 'content-type': 'application/json' }
@@ -64,18 +74,21 @@ const act = <T>(path: string, body: object): Promise<T> => ask(`actions/${path}`
 export const api = {
   me: () => ask<Me>('me'),
   searchMessages: (query: MessageQuery & { before?: string }) => ask<FoundPage>('messages/search', query),
-  message: (id: string) => ask<Timeline & { known: boolean }>(`messages/${encodeURIComponent(id)}?everywhere=1`),
+  message: (id: string) => ask<Way & { known: boolean }>(`messages/${encodeURIComponent(id)}`),
   body: (position: string) => ask<MessageBody>(`bodies/${position}`),
-  letterGroups: () => ask<DeadLetterGroup[]>('dead-letter-groups'),
-  letters: (filter: DeadLetterFilter & { after?: string }) =>
+  letterGroups: () => ask<Placed<DeadLetterGroup>[]>('dead-letter-groups'),
+  letters: (filter: LetterQuery & { after?: string }) =>
     ask<{ letters: DeadLetterSummary[]; count: number }>('dead-letters/search', filter),
-  letter: (number: string) => ask<{ letter: Letter | null; actions: DeadLetterAction[] }>(`dead-letters/${number}`),
-  blockedKeys: () => ask<BlockedKeys>('blocked-keys'),
-  doctor: () => ask<CheckReport[]>('doctor'),
+  letter: (number: string, database: string) =>
+    ask<{ letter: Letter | null; actions: DeadLetterAction[] }>(
+      `dead-letters/${number}?database=${encodeURIComponent(database)}`,
+    ),
+  blockedKeys: () => ask<PlacedBlockedKeys>('blocked-keys'),
+  doctor: () => ask<Placed<CheckReport>[]>('doctor'),
   replays: () => ask<ReplayProgress[]>('replays'),
   planReplay: (query: MessageQuery) => ask<PlannedReplay>('replays/plan', query),
   startReplay: (query: MessageQuery & { rate: number }) => act<ReplayProgress>('replays', query),
   cancelReplay: (id: string) => act<object>(`replays/${id}/cancel`, {}),
-  retry: (filter: DeadLetterFilter & { why?: string }) => act<{ numbers: string[] }>('dead-letters/retry', filter),
-  discard: (filter: DeadLetterFilter & { why: string }) => act<{ numbers: string[] }>('dead-letters/discard', filter),
+  retry: (filter: LetterQuery & { why?: string }) => act<{ numbers: string[] }>('dead-letters/retry', filter),
+  discard: (filter: LetterQuery & { why: string }) => act<{ numbers: string[] }>('dead-letters/discard', filter),
 }

@@ -1,6 +1,6 @@
 import { createContext } from 'preact'
 import { useContext, useEffect, useState } from 'preact/hooks'
-import type { Overview } from '../src/overview.js'
+import type { Overview } from '../src/picture.js'
 
 /** Rates at one moment, for the chart. */
 export interface Point {

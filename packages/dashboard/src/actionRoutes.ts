@@ -1,5 +1,6 @@
 import { discardDeadLetters, planReplay, retryDeadLetters } from '@oncebox/ops'
 import { Hono } from 'hono'
+import { databaseNamed } from './databases.js'
 import { deadLetterFilterOf, fieldsOf, messageFilterOf, numberOf, textOf } from './parameters.js'
 import { type Env, notAllowed, notFound, type Room } from './room.js'
 import { fromOwnPage } from './safety.js'
@@ -7,7 +8,7 @@ import { fromOwnPage } from './safety.js'
 const defaultRate = 1_000
 
 /** Everything that changes something: for those who may, from the page itself, and kept with who and why. */
-export function actionRoutes({ settings, sessions, replays }: Room): Hono<Env> {
+export function actionRoutes({ settings, sessions, databases, replays }: Room): Hono<Env> {
   const { schema, logger } = settings
   const routes = new Hono<Env>()
 
@@ -23,6 +24,7 @@ export function actionRoutes({ settings, sessions, replays }: Room): Hono<Env> {
     const by = context.get('visitor').name
     const why = textOf(fields, 'why')
     const filter = deadLetterFilterOf(fields)
+    const { sessions } = databaseNamed(databases, textOf(fields, 'database'))
     const numbers = await sessions.writing((tx) =>
       retryDeadLetters(tx, { schema, filter, by, ...(why === undefined ? {} : { why }) }),
     )
@@ -35,6 +37,7 @@ export function actionRoutes({ settings, sessions, replays }: Room): Hono<Env> {
     const by = context.get('visitor').name
     const why = textOf(fields, 'why') ?? ''
     const filter = deadLetterFilterOf(fields)
+    const { sessions } = databaseNamed(databases, textOf(fields, 'database'))
     const numbers = await sessions.writing((tx) => discardDeadLetters(tx, { schema, filter, by, why }))
     logger.info({ by, letters: numbers.length }, 'Dead letters were discarded on the dashboard')
     return context.json({ numbers })

@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import { actionRoutes } from './actionRoutes.js'
+import { databaseNamed, openDatabases } from './databases.js'
 import { failureOf, logFailure } from './failures.js'
 import { createLagFeed } from './lagFeed.js'
 import { liveRoute } from './liveRoute.js'
@@ -9,7 +10,6 @@ import { readRoutes } from './readRoutes.js'
 import { createReplays } from './replays.js'
 import { type Env, notAllowed, notFound, type Room } from './room.js'
 import { safetyHeaders } from './safety.js'
-import { openSessions } from './sessions.js'
 import { type DashboardOptions, type DashboardSettings, dashboardSettings } from './settings.js'
 import { createWatch } from './watch.js'
 
@@ -68,15 +68,16 @@ function askForCredentials(refusal: Response): Response {
 }
 
 function openRoom(settings: DashboardSettings): Room {
-  const { pool, schema, inspector, refreshMs, retentionMs } = settings
-  const sessions = openSessions(pool)
+  const { schema, inspector, refreshMs, retentionMs } = settings
+  const databases = openDatabases(settings)
+  const { sessions } = databaseNamed(databases)
   const retention = retentionMs === undefined ? {} : { retentionMs }
-  const lag = createLagFeed(sessions, schema, inspector)
+  const lag = createLagFeed(databases, schema, inspector)
   const watch = createWatch({
     everyMs: refreshMs,
-    look: (before) => sessions.reading((tx) => readOverview(tx, { schema, lag: lag(), before, ...retention })),
+    look: (before) => readOverview(databases, { schema, lag: lag(), before, ...retention }),
   })
-  return { settings, sessions, watch, replays: createReplays(sessions) }
+  return { settings, sessions, databases, watch, replays: createReplays(sessions) }
 }
 
 function apiOf(room: Room): Hono<Env> {

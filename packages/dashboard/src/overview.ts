@@ -1,39 +1,59 @@
-import type { Tx } from '@oncebox/core'
-import {
-  type ConsumerLag,
-  type FlowCounters,
-  type FlowRates,
-  flowRates,
-  readFlow,
-  type Status,
-  status,
-} from '@oncebox/ops'
-
-/** The whole picture at one moment; what the page is sent again and again. */
-export interface Overview {
-  /** Milliseconds since the Unix epoch, by the database's clock. */
-  readonly atMs: number
-  readonly status: Status
-  readonly flow: FlowCounters
-  /** Null for the first picture: a rate is the difference of two. */
-  readonly rates: FlowRates | null
-  /** Null when it is not known: no brokers were named, or they do not answer. */
-  readonly lag: readonly ConsumerLag[] | null
-}
+import { type FlowCounters, flowRates, readFlow, type Status, status } from '@oncebox/ops'
+import type { NamedDatabase } from './databases.js'
+import { failureOf } from './failures.js'
+import type { Overview, Placed } from './picture.js'
 
 export interface OverviewOptions {
   readonly schema: string
   readonly retentionMs?: number
-  readonly lag: readonly ConsumerLag[] | null
+  readonly lag: Overview['lag']
   /** The counters of an earlier picture. */
   readonly before: FlowCounters | null
 }
 
-/** Reads on `tx`; the cost does not depend on what is retained. */
-export async function readOverview(tx: Tx, options: OverviewOptions): Promise<Overview> {
+interface Part {
+  readonly status: Status
+  readonly flow: FlowCounters
+}
+
+/** Reads every database, each in a transaction of its own; the cost does not depend on what is retained. */
+export async function readOverview(databases: readonly NamedDatabase[], options: OverviewOptions): Promise<Overview> {
   const { schema, lag, before } = options
   const retention = options.retentionMs === undefined ? {} : { retentionMs: options.retentionMs }
-  const now = await status(tx, { schema, ...retention })
-  const flow = await readFlow(tx, { schema })
-  return { atMs: flow.atMs, status: now, flow, rates: before === null ? null : flowRates(before, flow), lag }
+  const read = ({ sessions }: NamedDatabase): Promise<Part> =>
+    sessions.reading(async (tx) => ({
+      status: await status(tx, { schema, ...retention }),
+      flow: await readFlow(tx, { schema }),
+    }))
+  const [main, ...others] = databases as readonly [NamedDatabase, ...NamedDatabase[]]
+  // Without the first there is no picture; one of the others that is away is a problem in it.
+  const [first, ...rest] = await Promise.all([read(main), ...others.map((one) => read(one).catch(failureOf))])
+  const parts = [
+    { name: main.name, ...first },
+    ...others.flatMap(({ name }, place) => {
+      const part = rest[place]
+      return part !== undefined && 'flow' in part ? [{ name, ...part }] : []
+    }),
+  ]
+  const away = others.flatMap(({ name }, place) => {
+    const failure = rest[place]
+    if (failure === undefined || 'flow' in failure) return []
+    return [
+      { database: name, code: failure.code, what: `Database "${name}": ${failure.what}.`, next: failure.next ?? '' },
+    ]
+  })
+  const handled = Object.assign({}, ...parts.map(({ flow }) => flow.handled)) as FlowCounters['handled']
+  const flow = { ...first.flow, handled }
+  const placed = <T extends object>(pick: (status: Status) => readonly T[]): Placed<T>[] =>
+    parts.flatMap(({ name, status: one }) => pick(one).map((found) => ({ ...found, database: name })))
+  return {
+    atMs: flow.atMs,
+    lanes: first.status.lanes,
+    leaves: placed((one) => one.leaves),
+    consumers: placed((one) => one.consumers),
+    problems: [...placed((one) => one.problems), ...away],
+    flow,
+    rates: before === null ? null : flowRates(before, flow),
+    lag,
+  }
 }

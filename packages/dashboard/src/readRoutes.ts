@@ -13,6 +13,7 @@ import {
   timeline,
 } from '@oncebox/ops'
 import { Hono } from 'hono'
+import { databaseNamed, everywhere } from './databases.js'
 import { deadLetterFilterOf, fieldsOf, given, messageFilterOf, numberOf, textOf } from './parameters.js'
 import { type Env, notAllowed, notFound, type Room } from './room.js'
 
@@ -20,7 +21,7 @@ import { type Env, notAllowed, notFound, type Room } from './room.js'
 const payloadBytes = 65_536
 
 /** Everything that is looked at; nothing here writes. Filters come in a body, because addresses end up in logs. */
-export function readRoutes({ settings, sessions, replays }: Room): Hono<Env> {
+export function readRoutes({ settings, sessions, databases, replays }: Room): Hono<Env> {
   const { schema, inspector, retentionMs } = settings
   const routes = new Hono<Env>()
 
@@ -37,9 +38,12 @@ export function readRoutes({ settings, sessions, replays }: Room): Hono<Env> {
   })
 
   routes.get('/messages/:id', async (context) => {
-    const everywhere = context.req.query('everywhere') === '1'
-    const found = await sessions.reading((tx) => timeline(tx, context.req.param('id'), { schema, everywhere }))
-    return context.json({ ...found, known: isKnown(found) })
+    const id = context.req.param('id')
+    const found = await sessions.reading((tx) => timeline(tx, id, { schema, everywhere: true }))
+    const effects = await everywhere(databases, ({ reading }) =>
+      reading(async (tx) => (await timeline(tx, id, { schema })).effects),
+    )
+    return context.json({ ...found, effects, known: isKnown(found) || effects.length > 0 })
   })
 
   routes.get('/bodies/:position', async (context) => {
@@ -50,13 +54,14 @@ export function readRoutes({ settings, sessions, replays }: Room): Hono<Env> {
   })
 
   routes.get('/dead-letter-groups', async (context) =>
-    context.json(await sessions.reading((tx) => groupDeadLetters(tx, { schema }))),
+    context.json(await everywhere(databases, ({ reading }) => reading((tx) => groupDeadLetters(tx, { schema })))),
   )
 
   routes.post('/dead-letters/search', async (context) => {
     const fields = await fieldsOf(context.req)
     const filter = deadLetterFilterOf(fields)
     const page = given({ after: textOf(fields, 'after'), limit: numberOf(fields, 'limit') })
+    const { sessions } = databaseNamed(databases, textOf(fields, 'database'))
     const letters = await sessions.reading((tx) => listDeadLetters(tx, { schema, filter, ...page }))
     const count = await sessions.reading((tx) => countDeadLetters(tx, { schema, filter }))
     return context.json({ letters, count })
@@ -64,6 +69,7 @@ export function readRoutes({ settings, sessions, replays }: Room): Hono<Env> {
 
   routes.get('/dead-letters/:number', async (context) => {
     const number = context.req.param('number')
+    const { sessions } = databaseNamed(databases, context.req.query('database'))
     const actions = await sessions.reading((tx) => deadLetterActions(tx, number, { schema }))
     const letter = await sessions.reading(async (tx) => {
       if (context.get('visitor').maySeePayloads) return showDeadLetter(tx, number, { schema })
@@ -72,14 +78,26 @@ export function readRoutes({ settings, sessions, replays }: Room): Hono<Env> {
     return context.json({ letter, actions })
   })
 
-  routes.get('/blocked-keys', async (context) =>
-    context.json(await sessions.reading((tx) => blockedKeys(tx, { schema }))),
-  )
+  routes.get('/blocked-keys', async (context) => {
+    const found = await everywhere(databases, ({ reading }) =>
+      reading(async (tx) => [await blockedKeys(tx, { schema })]),
+    )
+    return context.json({
+      relay: found[0]?.relay ?? [],
+      consumers: found.flatMap(({ consumers, database }) => consumers.map((key) => ({ ...key, database }))),
+      more: found.some(({ more }) => more),
+    })
+  })
 
   routes.get('/doctor', async (context) => {
     const limits = retentionMs === undefined ? {} : { limits: { retentionMs } }
     const brokers = inspector === null ? {} : { inspector }
-    return context.json(await sessions.bare((tx) => doctor(tx, { schema, ...brokers, ...limits })))
+    const reports = databases.map(async ({ name, sessions }) => {
+      const scope = name === '' ? 'all' : 'consumer'
+      const found = await sessions.bare((tx) => doctor(tx, { schema, scope, ...brokers, ...limits }))
+      return found.map((report) => ({ ...report, database: name }))
+    })
+    return context.json((await Promise.all(reports)).flat())
   })
 
   routes.get('/replays', (context) => context.json(replays.list()))

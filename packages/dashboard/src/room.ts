@@ -1,4 +1,5 @@
 import type { Context } from 'hono'
+import type { NamedDatabase } from './databases.js'
 import type { Replays } from './replays.js'
 import type { Sessions } from './sessions.js'
 import type { DashboardSettings } from './settings.js'
@@ -8,7 +9,10 @@ import type { Watch } from './watch.js'
 /** What the routes work with. */
 export interface Room {
   readonly settings: DashboardSettings
+  /** Of the database with the outbox. */
   readonly sessions: Sessions
+  /** All of them, that one first. */
+  readonly databases: readonly NamedDatabase[]
   readonly watch: Watch
   readonly replays: Replays
 }

@@ -12,6 +12,11 @@ export interface DashboardOptions {
    * default: a dashboard that everybody may open says so with `access: () => ({ name: 'anybody' })`.
    */
   readonly access: Access
+  /**
+   * Databases of services that consume and keep their inbox elsewhere, by the name that the page shows. Pools of the caller, of
+   * the same schema name.
+   */
+  readonly consumers?: Readonly<Record<string, SessionPool>>
   /** Default `oncebox`. */
   readonly schema?: string
   /** Where the page is mounted, when the handler sees whole paths: `/admin/oncebox`. Default: at the root. */
@@ -40,6 +45,7 @@ export function dashboardSettings(options: DashboardOptions): DashboardSettings 
   return {
     pool: options.pool,
     access: options.access,
+    consumers: options.consumers ?? {},
     schema,
     basePath,
     inspector: options.inspector ?? null,

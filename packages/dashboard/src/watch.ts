@@ -1,5 +1,5 @@
 import type { FlowCounters } from '@oncebox/ops'
-import type { Overview } from './overview.js'
+import type { Overview } from './picture.js'
 
 export interface WatchOptions {
   /** Takes a picture; `before` are the counters of an earlier one, for rates. */

@@ -1,6 +1,7 @@
 import { createDashboard, type DashboardOptions, loopbackAccess, tokenAccess } from '@oncebox/dashboard'
 import { migrate } from '@oncebox/schema'
 import { type TestDatabase, testDatabase } from '@oncebox/testkit/harness'
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 let database: TestDatabase
@@ -112,6 +113,46 @@ test('what cannot be understood is refused with what is wrong, and says nothing 
   const unmigrated = await get('/api/dead-letter-groups', { schema: 'elsewhere' })
   expect(unmigrated.status).toBe(409)
   expect(await unmigrated.json()).toMatchObject({ code: 'SCHEMA_NOT_MIGRATED' })
+})
+
+test('a consumer with a database of its own is shown and mended beside the others; one that is away is said', async () => {
+  await using billing = await testDatabase()
+  const client = await billing.pool.connect()
+  await migrate(client)
+  await client.query(`
+    INSERT INTO oncebox.dead_letter (record_time, partition, attempts, consumer, source, message_id, topic, type, reason, headers)
+    VALUES (now(), 0, 3, 'billing-2', 'shop', 'm7', 'orders', 'order.created', 'HANDLER_FAILED', '[]')`)
+  client.release()
+  const gone = new pg.Pool({ host: '127.0.0.1', port: 1 })
+  const one = dashboard({ consumers: { billing: billing.pool, gone }, refreshMs: 200 })
+  const groups = await dashboard({ consumers: { billing: billing.pool } }).fetch(
+    new Request('http://localhost/api/dead-letter-groups'),
+  )
+  expect(await groups.json()).toMatchObject([{ group: 'billing-2', database: 'billing', letters: 1 }])
+  const effects = await dashboard({ consumers: { billing: billing.pool } }).fetch(
+    new Request('http://localhost/api/messages/m7'),
+  )
+  expect(await effects.json()).toMatchObject({ known: true, effects: [{ group: 'billing-2', database: 'billing' }] })
+
+  const live = await one.fetch(new Request('http://localhost/api/live'))
+  const reader = (live.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream()).getReader()
+  const { value } = await reader.read()
+  await reader.cancel()
+  const picture = JSON.parse(/^data: (.*)$/m.exec(value ?? '')?.[1] ?? 'null')
+  expect(picture.consumers).toMatchObject([{ group: 'billing-2', database: 'billing', deadLetters: 1 }])
+  expect(picture.problems).toContainEqual(expect.objectContaining({ database: 'gone', code: 'DATABASE_UNREACHABLE' }))
+
+  const retry = (database: string) =>
+    one.fetch(
+      new Request('http://localhost/api/actions/dead-letters/retry', {
+        method: 'POST',
+        headers: own,
+        body: JSON.stringify({ numbers: ['1'], database }),
+      }),
+    )
+  expect((await retry('elsewhere')).status).toBe(400)
+  expect(await (await retry('billing')).json()).toEqual({ numbers: ['1'] })
+  await gone.end()
 })
 
 describe('who is let in', () => {

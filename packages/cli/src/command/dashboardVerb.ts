@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { wholeNumber, withCommonFlags } from '../flags/commonFlags.js'
+import { withConsumerFlags } from '../flags/consumerFlags.js'
 import { withDatabaseFlags } from '../flags/databaseFlags.js'
 import { withTransportFlags } from '../flags/transportFlags.js'
 import type { DashboardFlags } from '../verbs/dashboard.js'
@@ -20,12 +21,16 @@ export function addDashboard(program: Command, run: RunVerb): void {
     .option('--host <address>', 'whom to listen to; others than this machine need a token', '127.0.0.1')
     .option('--actions', 'allow to retry, discard and replay')
     .option('--payloads', 'show payloads and headers')
-  withCommonFlags(withDatabaseFlags(withTransportFlags(command)), 'the address as one JSON document on stdout')
+  withCommonFlags(
+    withDatabaseFlags(withConsumerFlags(withTransportFlags(command))),
+    'the address as one JSON document on stdout',
+  )
     .addHelpText(
       'after',
       examples(
         'oncebox dashboard',
         'oncebox dashboard --brokers localhost:9092 --actions --payloads',
+        'oncebox dashboard --consumer-url postgres://ops@db2/billing',
         'ONCEBOX_DASHBOARD_TOKEN=$(openssl rand -hex 24) oncebox dashboard --host 0.0.0.0 --port 9000',
       ),
     )

@@ -170,10 +170,16 @@ export function addDemo(program: Command, run: RunVerb): void {
     .option('--messages <count>', 'orders to place', wholeNumber(1), 5_000)
     .option('--seed <number>', 'picks the faults; the same seed plans the same ones', wholeNumber(0), 1)
     .option('--kafka', 'a real Kafka (KAFKA_BROKERS, or one that is launched) instead of pg-boss')
+    .option('--dashboard', 'serve the dashboard meanwhile, and after the account until Ctrl-C')
   withCommonFlags(command, 'the account as one JSON document on stdout')
     .addHelpText(
       'after',
-      examples('oncebox demo', 'oncebox demo --messages 20000 --seed 7', 'oncebox demo --kafka --json | jq .lost'),
+      examples(
+        'oncebox demo',
+        'oncebox demo --messages 20000 --dashboard',
+        'oncebox demo --messages 20000 --seed 7',
+        'oncebox demo --kafka --json | jq .lost',
+      ),
     )
     .action((flags: DemoFlags) =>
       run(flags, async (console) => (await import('../verbs/demo.js')).demo(flags, console)),

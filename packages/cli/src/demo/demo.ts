@@ -1,4 +1,5 @@
 import type { Logger, Tx } from '@oncebox/core'
+import { installed } from '../command/installed.js'
 import { isSound, settle } from './account.js'
 import { faultPlan } from './faultPlan.js'
 import { liveThrough } from './faultyDay.js'
@@ -16,6 +17,8 @@ export interface DemoOptions {
   readonly seed: number
   /** A real Kafka instead of pg-boss: the one of `KAFKA_BROKERS` where that is set, otherwise one that is launched. */
   readonly kafka: boolean
+  /** Serves the dashboard on loopback meanwhile, and after the account until the demo is interrupted. Default false. */
+  readonly dashboard?: boolean
   /** The account as one line of JSON on standard output, and nothing else there. */
   readonly json: boolean
   readonly logger: Logger
@@ -48,7 +51,14 @@ export async function runDemo(options: DemoOptions): Promise<number> {
       tell: (what) => screen.tell(`  … ${what}`),
     })
     signal.throwIfAborted()
-    return await play(stage, options, screen, signal)
+    if (options.dashboard !== true) return await play(stage, options, screen, signal)
+    const { watchStage } = await installed(() => import('./watchStage.js'))
+    await using watched = await watchStage(stage, options.logger)
+    screen.tell(`  Watch it at ${watched.url}\n`)
+    const code = await play(stage, options, screen, signal)
+    screen.tell(`\n  The dashboard stays at ${watched.url} until Ctrl-C.`)
+    await aborted(signal)
+    return code
   } catch (error) {
     if (!signal.aborted) throw error
     screen.tell('interrupted: cleaning up')
@@ -139,6 +149,13 @@ function explain(screen: Screen, { messages, seed, kafka }: DemoOptions): void {
   Each is a process of its own. Relay and billing service are killed again and again in the
   middle of their work, acknowledgements get lost, some orders are rolled back at the last moment.
 `)
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
 }
 
 function listen(): { readonly signal: AbortSignal; dispose(): void } {

@@ -6,6 +6,7 @@ export interface DemoFlags extends CommonFlags {
   readonly messages: number
   readonly seed: number
   readonly kafka?: boolean
+  readonly dashboard?: boolean
 }
 
 /**
@@ -14,6 +15,6 @@ export interface DemoFlags extends CommonFlags {
  */
 export async function demo(flags: DemoFlags, { output, logger }: Console): Promise<number> {
   const { runDemo } = await installed(() => import('../demo/demo.js'))
-  const { messages, seed, kafka = false } = flags
-  return runDemo({ messages, seed, kafka, json: output.json, logger })
+  const { messages, seed, kafka = false, dashboard = false } = flags
+  return runDemo({ messages, seed, kafka, dashboard, json: output.json, logger })
 }

@@ -1,4 +1,5 @@
 import type { BlockedKey, ParkedGroup } from '@oncebox/ops'
+import type { Placed } from '../../src/picture.js'
 import { api } from '../api.ts'
 import { useAsked } from '../asked.ts'
 import { Command } from '../parts/Command.tsx'
@@ -35,7 +36,7 @@ export function BlockedKeys() {
   )
 }
 
-function Keys({ keys, onDone }: { keys: readonly BlockedKey[]; onDone: () => void }) {
+function Keys({ keys, onDone }: { keys: readonly Placed<BlockedKey>[]; onDone: () => void }) {
   return (
     <Scroll label="Keys that wait">
       <table>
@@ -52,8 +53,8 @@ function Keys({ keys, onDone }: { keys: readonly BlockedKey[]; onDone: () => voi
           </tr>
         </thead>
         <tbody>
-          {keys.map(({ group, topic, keyDigest, since, waiting, behind, dueAt }) => (
-            <tr key={`${group} ${topic} ${keyDigest}`}>
+          {keys.map(({ database, group, topic, keyDigest, since, waiting, behind, dueAt }) => (
+            <tr key={`${database} ${group} ${topic} ${keyDigest}`}>
               <td>{ago(since)}</td>
               <td>{group}</td>
               <td>{topic}</td>
@@ -61,14 +62,16 @@ function Keys({ keys, onDone }: { keys: readonly BlockedKey[]; onDone: () => voi
               <td>
                 {behind !== null && (
                   <>
-                    <a href={linkTo('dead-letters', behind.number)}>dead letter {behind.number}</a>{' '}
+                    <a href={linkTo('dead-letters', behind.number, { database })}>dead letter {behind.number}</a>{' '}
                     <code>{behind.reason}</code>
                   </>
                 )}
                 {behind === null && dueAt !== null && `a retry at ${moment(dueAt)}`}
               </td>
               <td>
-                {behind !== null && <LetterActions filter={{ numbers: [behind.number] }} letters={1} onDone={onDone} />}
+                {behind !== null && (
+                  <LetterActions filter={{ numbers: [behind.number], database }} letters={1} onDone={onDone} />
+                )}
               </td>
             </tr>
           ))}

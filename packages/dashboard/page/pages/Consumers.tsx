@@ -1,4 +1,5 @@
 import type { ConsumerLag, ConsumerStatus } from '@oncebox/ops'
+import type { Placed } from '../../src/picture.js'
 import { useLive } from '../live.ts'
 import { Badge } from '../parts/Badge.tsx'
 import { Scroll } from '../parts/Scroll.tsx'
@@ -7,14 +8,14 @@ import { count, duration, plural, rate } from '../words.ts'
 
 export function Consumers() {
   const { overview } = useLive()
-  const groups = overview?.status.consumers ?? []
+  const groups = overview?.consumers ?? []
   return (
     <>
       <h1>Consumers</h1>
       {overview !== null && groups.length === 0 && <p>No group has handled anything in this database.</p>}
       {groups.map((group) => (
         <Group
-          key={group.group}
+          key={`${group.database} ${group.group}`}
           group={group}
           lag={overview?.lag?.filter((one) => one.group === group.group) ?? []}
           perSecond={overview?.rates?.handled[group.group] ?? null}
@@ -27,16 +28,20 @@ export function Consumers() {
   )
 }
 
-function Group(props: { group: ConsumerStatus; lag: readonly ConsumerLag[]; perSecond: number | null }) {
+function Group(props: { group: Placed<ConsumerStatus>; lag: readonly ConsumerLag[]; perSecond: number | null }) {
   const { group, lag, perSecond } = props
   return (
     <section aria-label={`Group ${group.group}`}>
-      <h2>{group.group}</h2>
+      <h2>
+        {group.group} {group.database !== '' && <span class="soft">in {group.database}</span>}
+      </h2>
       <p>
         {perSecond !== null && `${rate(perSecond)} handled. `}
         {group.failing > 0 && <Badge tone="bad">{plural(group.failing, 'message')} failing</Badge>}{' '}
         {group.deadLetters > 0 && (
-          <a href={linkTo('dead-letters', '', { group: group.group })}>{plural(group.deadLetters, 'dead letter')}</a>
+          <a href={linkTo('dead-letters', '', { group: group.group, database: group.database })}>
+            {plural(group.deadLetters, 'dead letter')}
+          </a>
         )}
       </p>
       <Scroll label={`Partitions of ${group.group}`}>

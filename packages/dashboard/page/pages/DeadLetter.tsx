@@ -10,8 +10,8 @@ import { linkTo } from '../route.ts'
 import { moment, plural, textOfBase64 } from '../words.ts'
 
 /** One message that was given up: why, what it carries, who waits behind it, what was decided. */
-export function DeadLetter({ number }: { number: string }) {
-  const { value, failure, again } = useAsked(() => api.letter(number), [number], 3_000)
+export function DeadLetter({ number, database }: { number: string; database: string }) {
+  const { value, failure, again } = useAsked(() => api.letter(number, database), [number, database], 3_000)
   return (
     <>
       <h1>Dead letter {number}</h1>
@@ -20,20 +20,20 @@ export function DeadLetter({ number }: { number: string }) {
       </p>
       {failure !== null && <Failure failure={failure} />}
       {value?.letter === null && <p>It is not there any more: handled, or discarded.</p>}
-      {value?.letter != null && <Details letter={value.letter} onDone={again} />}
+      {value?.letter != null && <Details letter={value.letter} database={database} onDone={again} />}
       {value !== null && value.actions.length > 0 && <Decisions actions={value.actions} />}
     </>
   )
 }
 
-function Details({ letter, onDone }: { letter: Letter; onDone: () => void }) {
+function Details({ letter, database, onDone }: { letter: Letter; database: string; onDone: () => void }) {
   const { maySeePayloads } = useMe()
   const whole = 'payload' in letter ? letter : null
   return (
     <>
       <p>
         {letter.retrying ? <Badge tone="wait">retrying</Badge> : <Badge tone="bad">waits for you</Badge>}{' '}
-        <LetterActions filter={{ numbers: [letter.number] }} letters={1} onDone={onDone} />
+        <LetterActions filter={{ numbers: [letter.number], database }} letters={1} onDone={onDone} />
       </p>
       <dl>
         <dt>Why</dt>

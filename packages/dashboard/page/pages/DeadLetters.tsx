@@ -1,7 +1,8 @@
-import type { DeadLetterFilter, DeadLetterGroup, DeadLetterSummary } from '@oncebox/ops'
+import type { DeadLetterGroup, DeadLetterSummary } from '@oncebox/ops'
 import { useState } from 'preact/hooks'
+import type { Placed } from '../../src/picture.js'
 import { useMe } from '../App.tsx'
-import { api } from '../api.ts'
+import { api, type LetterQuery } from '../api.ts'
 import { useAsked } from '../asked.ts'
 import { Badge } from '../parts/Badge.tsx'
 import { Failure } from '../parts/Failure.tsx'
@@ -14,12 +15,14 @@ import { DeadLetter } from './DeadLetter.tsx'
 const lookEveryMs = 5_000
 
 export function DeadLetters({ route }: { route: Route }) {
-  if (route.rest !== '') return <DeadLetter number={route.rest} />
+  if (route.rest !== '') return <DeadLetter number={route.rest} database={route.query.get('database') ?? ''} />
   return route.query.size === 0 ? <Groups /> : <Letters filter={Object.fromEntries(route.query)} />
 }
 
 /** The filter that finds the letters of one line of the overview. */
-const filterOf = ({ group, topic, type, reason }: DeadLetterGroup) => ({ group, topic, type, reason })
+const filterOf = ({ group, topic, type, reason, database }: Placed<DeadLetterGroup>) => {
+  return { group, topic, type, reason, database }
+}
 
 function Groups() {
   const { value, failure, again } = useAsked(api.letterGroups, [], lookEveryMs)
@@ -73,7 +76,7 @@ function Groups() {
   )
 }
 
-function Letters({ filter }: { filter: DeadLetterFilter }) {
+function Letters({ filter }: { filter: LetterQuery }) {
   const [pages, setPages] = useState<DeadLetterSummary[]>([])
   const { mayAct } = useMe()
   const { value, failure, again } = useAsked(() => api.letters(filter), [JSON.stringify(filter)], lookEveryMs)
@@ -114,7 +117,9 @@ function Letters({ filter }: { filter: DeadLetterFilter }) {
               {letters.map((letter) => (
                 <tr key={letter.number}>
                   <td class="number">
-                    <a href={linkTo('dead-letters', letter.number)}>{letter.number}</a>
+                    <a href={linkTo('dead-letters', letter.number, { database: filter.database ?? '' })}>
+                      {letter.number}
+                    </a>
                   </td>
                   <td>{moment(letter.deadAt)}</td>
                   <td>

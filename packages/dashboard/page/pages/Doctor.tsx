@@ -27,10 +27,11 @@ export function Doctor() {
       </p>
       {failure !== null && <Failure failure={failure} />}
       <ul class="checks" aria-live="polite">
-        {reports.map(({ check, state, reason, findings }) => (
-          <li key={check}>
+        {reports.map(({ check, state, reason, findings, database }) => (
+          <li key={`${database} ${check}`}>
             <h2>
-              <Badge tone={tones[state]}>{state}</Badge> {check}
+              <Badge tone={tones[state]}>{state}</Badge> {check}{' '}
+              {database !== '' && <span class="soft">in {database}</span>}
             </h2>
             {reason !== null && <p class="soft">Not checked: {reason}.</p>}
             {findings.map(({ what, why, next }) => (

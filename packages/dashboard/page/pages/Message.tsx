@@ -1,7 +1,7 @@
 import type { MessageBody, Timeline } from '@oncebox/ops'
 import { useState } from 'preact/hooks'
 import { useMe } from '../App.tsx'
-import { api, type Refused } from '../api.ts'
+import { api, type Refused, type Way } from '../api.ts'
 import { useAsked } from '../asked.ts'
 import { Badge, type Tone } from '../parts/Badge.tsx'
 import { Failure } from '../parts/Failure.tsx'
@@ -9,7 +9,7 @@ import { Payload } from '../parts/Payload.tsx'
 import { linkTo } from '../route.ts'
 import { bytes, moment } from '../words.ts'
 
-type Effect = Timeline['effects'][number]
+type Effect = Way['effects'][number]
 type Write = Timeline['writes'][number]
 
 const tones: Readonly<Record<Effect['state'], Tone>> = {
@@ -32,7 +32,7 @@ export function Message({ id }: { id: string }) {
       {value !== null && !value.known && (
         <p>This database knows nothing of it: never written here, rolled back, or past its retention.</p>
       )}
-      {value?.known && <Way timeline={value} />}
+      {value?.known && <Steps way={value} />}
       <button type="button" onClick={again}>
         Look again
       </button>
@@ -40,7 +40,7 @@ export function Message({ id }: { id: string }) {
   )
 }
 
-function Way({ timeline: { scheduledFor, writes, parked, effects } }: { timeline: Timeline }) {
+function Steps({ way: { scheduledFor, writes, parked, effects } }: { way: Way }) {
   return (
     <ol class="way">
       {scheduledFor !== null && (
@@ -62,7 +62,7 @@ function Way({ timeline: { scheduledFor, writes, parked, effects } }: { timeline
         </li>
       )}
       {effects.map((effect) => (
-        <EffectStep key={effect.group} effect={effect} />
+        <EffectStep key={`${effect.database} ${effect.group}`} effect={effect} />
       ))}
       {effects.length === 0 && (
         <li class="wait">
@@ -119,7 +119,7 @@ function WriteSteps({ write, again }: { write: Write; again: boolean }) {
 }
 
 function EffectStep({ effect }: { effect: Effect }) {
-  const { group, state, attempts, at, deadLetter, reason, actions } = effect
+  const { database, group, state, attempts, at, deadLetter, reason, actions } = effect
   return (
     <li class={tones[state]}>
       <h2>
@@ -129,7 +129,7 @@ function EffectStep({ effect }: { effect: Effect }) {
         {attempts > 0 && `${attempts} failed attempt${attempts === 1 ? '' : 's'}. `}
         {at !== null && `${moment(at)}. `}
         {reason !== null && <code>{reason}</code>}{' '}
-        {deadLetter !== null && <a href={linkTo('dead-letters', deadLetter)}>Dead letter {deadLetter}</a>}
+        {deadLetter !== null && <a href={linkTo('dead-letters', deadLetter, { database })}>Dead letter {deadLetter}</a>}
       </p>
       {actions.map((action) => (
         <p key={action.at}>

@@ -17,7 +17,7 @@ const closer: Readonly<Record<string, string>> = {
 export function Overview() {
   const { overview, points } = useLive()
   if (overview === null) return <h1>Overview</h1>
-  const { problems } = overview.status
+  const { problems } = overview
   return (
     <>
       <h1>Overview</h1>

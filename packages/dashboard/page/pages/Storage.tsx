@@ -11,7 +11,7 @@ const mine = ['NO_RELAY', 'LANE_BEHIND', 'RING_FULL', 'LEAF_NOT_RECLAIMED', 'DAT
 export function Storage() {
   const { overview } = useLive()
   if (overview === null) return <h1>Relays and storage</h1>
-  const { lanes, leaves, problems } = overview.status
+  const { lanes, leaves, problems } = overview
   return (
     <>
       <h1>Relays and storage</h1>
@@ -31,8 +31,14 @@ export function Storage() {
         <h2 id="lanes">Lanes</h2>
         <Lanes lanes={lanes} />
       </section>
-      <Ring title="Outbox" leaves={leaves.filter(({ ring }) => ring === 'outbox')} />
-      <Ring title="Inbox" leaves={leaves.filter(({ ring }) => ring === 'inbox')} />
+      <Ring title="Outbox" leaves={leaves.filter(({ ring, database }) => ring === 'outbox' && database === '')} />
+      {[...new Set(leaves.map(({ database }) => database))].map((database) => (
+        <Ring
+          key={database}
+          title={database === '' ? 'Inbox' : `Inbox of ${database}`}
+          leaves={leaves.filter((leaf) => leaf.ring === 'inbox' && leaf.database === database)}
+        />
+      ))}
     </>
   )
 }

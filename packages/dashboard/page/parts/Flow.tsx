@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact'
-import type { Overview } from '../../src/overview.js'
+import type { Overview } from '../../src/picture.js'
 import { linkTo } from '../route.ts'
 import { count, duration, milliseconds, plural, rate } from '../words.ts'
 import { flowOf, type Node } from './flowOf.ts'
@@ -7,10 +7,10 @@ import { flowOf, type Node } from './flowOf.ts'
 /** The way of messages as it is now, from the services' transactions to the effects. */
 export function Flow({ overview }: { overview: Overview }) {
   const { outbox, relay, brokers, consumers } = flowOf(overview)
-  const { rates, flow, status } = overview
+  const { rates, flow, leaves } = overview
   const { p50Ms, p99Ms } = flow.published
   const handled = Object.values(rates?.handled ?? {}).reduce((sum, one) => sum + one, 0)
-  const remembered = status.leaves.filter(({ ring }) => ring === 'inbox').reduce((sum, { rows }) => sum + rows, 0)
+  const remembered = leaves.filter(({ ring }) => ring === 'inbox').reduce((sum, { rows }) => sum + rows, 0)
   return (
     <ol class="flow" aria-label="The way of messages, from the services to the effects">
       <Stop title="Services">

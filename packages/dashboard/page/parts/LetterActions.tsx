@@ -1,12 +1,11 @@
-import type { DeadLetterFilter } from '@oncebox/ops'
 import { useState } from 'preact/hooks'
 import { useMe } from '../App.tsx'
-import { api } from '../api.ts'
+import { api, type LetterQuery } from '../api.ts'
 import { plural } from '../words.ts'
 import { Confirm } from './Confirm.tsx'
 
 /** Retry and discard, for one letter or for all that a filter finds; nothing for those who may only look. */
-export function LetterActions(props: { filter: DeadLetterFilter; letters: number; onDone: () => void }) {
+export function LetterActions(props: { filter: LetterQuery; letters: number; onDone: () => void }) {
   const { filter, letters, onDone } = props
   const { mayAct } = useMe()
   const [asking, setAsking] = useState<'retry' | 'discard' | null>(null)

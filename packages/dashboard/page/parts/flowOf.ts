@@ -1,5 +1,5 @@
 import type { ProblemCode } from '@oncebox/ops'
-import type { Overview } from '../../src/overview.js'
+import type { Overview } from '../../src/picture.js'
 
 /** One stop of the flow: whether something is stuck there, and what. */
 export interface Node {
@@ -24,12 +24,11 @@ const places: Readonly<Record<'outbox' | 'relay' | 'brokers' | 'consumers', read
 }
 
 /** Pure: from the picture to what each stop shows. */
-export function flowOf({ status, lag }: Overview): FlowState {
+export function flowOf({ lanes, consumers, problems, lag }: Overview): FlowState {
   const node = (codes: readonly ProblemCode[]): Node => {
-    const problem = status.problems.find(({ code }) => codes.includes(code))
+    const problem = problems.find(({ code }) => (codes as readonly string[]).includes(code))
     return { stuck: problem !== undefined, why: problem?.what ?? '' }
   }
-  const { lanes, consumers } = status
   const ages = lanes.flatMap(({ oldestSeconds }) => (oldestSeconds === null ? [] : [oldestSeconds]))
   return {
     outbox: {

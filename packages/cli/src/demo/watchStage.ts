@@ -1,0 +1,38 @@
+import type { Logger } from '@oncebox/core'
+import { loopbackAccess } from '@oncebox/dashboard'
+import pg from 'pg'
+import { serveDashboard } from '../command/serveDashboard.js'
+import type { Stage } from './stage.js'
+
+/** A dashboard over the databases of the demo. */
+export interface WatchedStage extends AsyncDisposable {
+  readonly url: string
+}
+
+/** On loopback, at any port that is free; whoever sits here may do everything, for there is nothing to lose. */
+export async function watchStage({ shopUrl, billingUrl, transport }: Stage, logger: Logger): Promise<WatchedStage> {
+  await using opened = new AsyncDisposableStack()
+  const open = (connectionString: string): pg.Pool => {
+    const pool = new pg.Pool({ connectionString, max: 3 })
+    opened.defer(() => pool.end())
+    return pool
+  }
+  const pool = open(shopUrl)
+  const billing = open(billingUrl)
+  const inspector = transport.kind === 'kafka' ? await inspect(transport.brokers) : null
+  opened.defer(() => inspector?.close())
+  const access = loopbackAccess('whoever watches the demo', { mayAct: true, maySeePayloads: true })
+  const address = { host: '127.0.0.1', port: 0 }
+  const served = await serveDashboard(
+    { pool, consumers: { billing }, access, actions: true, inspector, logger },
+    address,
+  )
+  opened.defer(() => served.close())
+  const kept = opened.move()
+  return { url: served.url, [Symbol.asyncDispose]: () => kept.disposeAsync() }
+}
+
+async function inspect(brokers: readonly string[]) {
+  const { kafkaInspector } = await import('@oncebox/kafka')
+  return kafkaInspector({ brokers })
+}

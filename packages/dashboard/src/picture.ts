@@ -1,0 +1,28 @@
+import type {
+  ConsumerLag,
+  ConsumerStatus,
+  FlowCounters,
+  FlowRates,
+  LaneStatus,
+  LeafStatus,
+  Problem,
+} from '@oncebox/ops'
+
+/** Everything that is found in a database says in which: empty for the one with the outbox. */
+export type Placed<T> = T & { readonly database: string }
+
+/** The whole picture at one moment; what the page is sent again and again. */
+export interface Overview {
+  /** Milliseconds since the Unix epoch, by the clock of the database with the outbox. */
+  readonly atMs: number
+  readonly lanes: readonly LaneStatus[]
+  readonly leaves: readonly Placed<LeafStatus>[]
+  readonly consumers: readonly Placed<ConsumerStatus>[]
+  readonly problems: readonly Placed<Omit<Problem, 'code'> & { readonly code: string }>[]
+  /** `handled` has the groups of all databases. */
+  readonly flow: FlowCounters
+  /** Null for the first picture: a rate is the difference of two. */
+  readonly rates: FlowRates | null
+  /** Null when it is not known: no brokers were named, or they do not answer. */
+  readonly lag: readonly Placed<ConsumerLag>[] | null
+}
