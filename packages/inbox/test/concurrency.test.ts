@@ -232,6 +232,38 @@ describe('a consumer that handles keys side by side', () => {
     expect(consumer.counters().conflicts).toBeGreaterThan(0)
   })
 
+  test('as many lanes as wanted, half as many after a conflict, and more again after many commits', async () => {
+    const it = await open()
+    let conflicts = false
+    const consumer = await start(it, {
+      handlers: {
+        deposited: async (message, context) => {
+          if (conflicts && message.data.account === 'a0') {
+            conflicts = false
+            await context.trx.query(`DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END $$`)
+          }
+          await depositInto(message, context)
+        },
+      },
+    })
+    /** How many transactions so many messages took, each key with as many of them. */
+    const transactionsOf = async (count: number, keys: number) => {
+      const before = consumer.counters().transactions
+      await it.send(Array.from({ length: count }, (_, index) => deposit(`a${index % keys}`, index)))
+      await it.drained()
+      return consumer.counters().transactions - before
+    }
+    const offset = 1
+    expect(await transactionsOf(40, 8)).toBe(4 + offset)
+    // Only its own key is left to try again, which is no lane beside others.
+    conflicts = true
+    await transactionsOf(40, 4)
+    expect(consumer.counters()).toMatchObject({ conflicts: 1, failedAttempts: 0 })
+    for (let batches = 0; batches < 16; batches++) expect(await transactionsOf(4, 4)).toBe(2 + offset)
+    expect(await transactionsOf(4, 4)).toBe(3 + offset)
+    expect(await it.effects()).toHaveLength(40 + 40 + 17 * 4)
+  })
+
   /** Connections that were opened after the database's settings were changed. */
   async function freshPool(it: Bench) {
     const pool = new (await import('pg')).default.Pool({ connectionString: consumerUrl(it.database), max: 8 })

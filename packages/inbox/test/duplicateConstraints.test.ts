@@ -110,10 +110,11 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
     expect(rows).toEqual([{ message_id: 'elsewhere', amount: 2 }])
   })
 
-  test('a constraint that is not declared is a failure like any other', async () => {
+  test('a constraint that is not declared is a failure like any other, also where another one is', async () => {
     const it = await open()
     await it.send(['a', 'b', 'a'].map((account) => deposit(account)))
-    const { consumer } = await start(it, { duplicateConstraints: [], attempts: 2 })
+    await it.database.pool.query('CREATE UNIQUE INDEX declared ON balance (amount)')
+    const { consumer } = await start(it, { duplicateConstraints: ['declared'], attempts: 2 })
     await it.drained()
     await it.settled()
     expect(await it.deadLetters()).toMatchObject([{ reason: 'HANDLER_FAILED', attempts: 2 }])
@@ -147,6 +148,37 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
       expect((await it.database.pool.query(`SELECT FROM oncebox.${table}`)).rows).toHaveLength(0)
     }
     expect(consumer.counters().failedAttempts).toBe(4)
+  })
+
+  test('those are run again as well, and handled in their own way if they see then what they met', async () => {
+    const it = await open()
+    const sent = [deposit('a', 1), deposit('a', 2)]
+    await it.send(sent)
+    await it.database.pool.query("INSERT INTO effect (message_id, account) VALUES ('elsewhere', 'a')")
+    let failing = true
+    const runs = new Map<string, number>()
+    await start(it, {
+      attempts: 1,
+      handlers: {
+        deposited: async (message, context) => {
+          if (failing) throw new Error('not yet')
+          const run = (runs.get(message.id) ?? 0) + 1
+          runs.set(message.id, run)
+          if (run === 1) return depositInto(message, context)
+          await context.trx.query("UPDATE effect SET amount = $1 WHERE account = 'a'", [message.data.amount])
+        },
+      },
+    })
+    await it.drained()
+    await it.settled()
+    expect(await it.deadLetters()).toHaveLength(1)
+    failing = false
+    await retryDeadLetters(asOperator(it.database), { filter: {}, by: 'ann' })
+    await it.settled()
+    expect(await it.deadLetters()).toEqual([])
+    expect(sent.map(({ id }) => runs.get(id as string))).toEqual([2, 2])
+    const { rows } = await it.database.pool.query('SELECT message_id, amount::int FROM effect')
+    expect(rows).toEqual([{ message_id: 'elsewhere', amount: 2 }])
   })
 
   test('a name that no unique index has is refused at the start', async () => {
