@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { OnceboxError } from './errors.js'
+import { shownName } from './shownPath.js'
 
 /** What producer and consumer agree on for one message type. */
 export interface MessageContract<Schema extends StandardSchemaV1 = StandardSchemaV1> {
@@ -70,7 +71,7 @@ export function validateData<S extends StandardSchemaV1>(
   }
   if (result.issues === undefined) return result.value as StandardSchemaV1.InferOutput<S>
   const paths = result.issues.map((issue) => {
-    const path = (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part)).join('.')
+    const path = (issue.path ?? []).map((part) => shownName(typeof part === 'object' ? part.key : part)).join('.')
     return path === '' ? '(root)' : path
   })
   throw new OnceboxError(

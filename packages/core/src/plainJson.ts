@@ -1,4 +1,5 @@
 import { types } from 'node:util'
+import { shownName } from './shownPath.js'
 
 const deepest = 500
 
@@ -82,7 +83,7 @@ export function toPlainJson(data: unknown, refuse: (path: string, what: string) 
     const result: Record<string, unknown> = Object.create(null)
     for (const [property, item] of Object.entries(value)) {
       if (!property.isWellFormed()) throw refuse(path, 'a lone surrogate in a property name')
-      if (item !== undefined) result[property] = copy(item, `${path}.${property}`, property)
+      if (item !== undefined) result[property] = copy(item, `${path}.${shownName(property)}`, property)
     }
     return result
   }

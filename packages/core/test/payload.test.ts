@@ -153,3 +153,13 @@ describe('decodePayload', () => {
     expect((thrown as Error).cause).toBeUndefined()
   })
 })
+
+describe('names that may be data stay out of errors', () => {
+  it.each([
+    ['an address', { 'ann@example.org': 1n }, '(root).…'],
+    ['one with dots', { people: { 'ann.smith': { age: 1n } } }, '(root).people.….age'],
+    ['a long one', { ['x'.repeat(65)]: 1n }, '(root).…'],
+  ])('%s', (_what, data, where) => {
+    expect(() => encodePayload(data)).toThrow(` at ${where},`)
+  })
+})
