@@ -2,9 +2,10 @@
 import { Command } from 'commander'
 import type { Part } from './partReport.js'
 import { printReport } from './printReport.js'
+import { simulation } from './simulation/simulation.js'
 
 /** The parts of a full run, by the name that the command line calls them, in the order in which they run. */
-const parts: Readonly<Record<string, Part>> = {}
+const parts: Readonly<Record<string, Part>> = { simulation }
 
 const program = new Command('proof')
   .description('Proves the guarantees on servers of its own: exit code 1 when anything did not hold.')

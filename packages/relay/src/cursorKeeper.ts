@@ -19,7 +19,6 @@ export interface CursorKeeperParts {
   readonly ledger: Ledger
   readonly publications: Publications
   readonly settings: RelaySettings
-  readonly monotonicMs: () => number
 }
 
 /** Writes progress down while there is some, and keeps the lease alive while there is none. */
@@ -72,8 +71,8 @@ export class CursorKeeper {
   }
 
   async #write(progress: Progress | null): Promise<void> {
-    const { session, tables, lease, settings, monotonicMs } = this.#parts
-    const signOfLife = monotonicMs()
+    const { session, tables, lease, settings } = this.#parts
+    const signOfLife = settings.monotonicMs()
     const held =
       progress === null
         ? await renew(session, tables, lease, settings.leaseMs)

@@ -193,7 +193,7 @@ class LaneRelay implements Relay {
       this.#ownToken = acquired.lease.token
       const cursorSession = await open({ ...lookSettings, synchronous_commit: 'off' }, timeoutMs)
       const tables = this.#tables
-      const parts = { pool, publisher, settings, tables, acquired, windowSession, cursorSession, monotonicMs }
+      const parts = { pool, publisher, settings, tables, acquired, windowSession, cursorSession }
       this.#tenure = new Tenure(parts)
       if (this.#state !== 'stopping') this.#state = 'holder'
       settings.onEvent({ event: 'ready', lane: settings.lane, epoch: Number(acquired.lease.epoch) })
@@ -229,7 +229,7 @@ class LaneRelay implements Relay {
     const settings = this.#settings
     const holder = this.#options.holder ?? `${hostname()} ${process.pid}`
     while (!this.#stop.signal.aborted) {
-      const { lane, leaseMs } = settings
+      const { lane, leaseMs, monotonicMs } = settings
       const own = { lane, leaseMs, holder, ownToken: this.#ownToken, monotonicMs }
       const acquired = await acquire(session, this.#tables, own)
       if (acquired !== null) return acquired
@@ -266,10 +266,6 @@ class LaneRelay implements Relay {
     if (event.event === 'parked') this.#counts.parked += event.count
     this.#options.onEvent?.(event)
   }
-}
-
-function monotonicMs(): number {
-  return performance.now()
 }
 
 function stoppedMeanwhile(): OnceboxError {

@@ -47,6 +47,8 @@ export interface RelayOptions {
   readonly clock?: Clock
   /** A number from 0 up to 1, for jitter. Default `Math.random`. */
   readonly random?: () => number
+  /** Milliseconds that never go back, whatever is done to the clock. Default `performance.now`. */
+  readonly monotonicMs?: () => number
   /** Is told what happens, synchronously. Must not throw. */
   readonly onEvent?: (event: RelayEvent) => void
 }
@@ -77,6 +79,7 @@ export function relaySettings(options: RelayOptions): RelaySettings {
     logger: options.logger ?? silentLogger,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
+    monotonicMs: options.monotonicMs ?? (() => performance.now()),
     onEvent: options.onEvent ?? (() => {}),
   }
   atLeast('lane', settings.lane, 0)

@@ -31,7 +31,6 @@ export interface TenureParts {
   readonly windowSession: Session
   /** Writes progress, renewals and the side track; commits asynchronously. */
   readonly cursorSession: Session
-  readonly monotonicMs: () => number
 }
 
 /** One term of holding a lane, from the lease on. What it keeps in memory dies with it. */
@@ -113,7 +112,6 @@ export class Tenure {
       settings,
       onSettled: () => this.#onSettled(),
     })
-    const { monotonicMs } = parts
     this.#keeper = new CursorKeeper({
       session: cursorSession,
       tables,
@@ -121,7 +119,6 @@ export class Tenure {
       ledger: this.#ledger,
       publications,
       settings,
-      monotonicMs,
     })
   }
 

@@ -1,0 +1,81 @@
+import type { Publisher } from '@oncebox/transport'
+import type { Answer } from './relayStatements.js'
+import type { Defect } from './runSchedule.js'
+
+const isWindow = (text: string): boolean => text.includes('NULL::bigint, NULL::uuid')
+
+/** What a window statement becomes. */
+function window(change: (text: string) => string): Defect {
+  return { pool: () => ({ statement: (text) => (isWindow(text) ? change(text) : text) }) }
+}
+
+/** Answers of the transport become others. */
+function publishing(change: (publish: Publisher['publish']) => Publisher['publish']): Defect {
+  return { publisher: (publisher) => ({ ...publisher, publish: change((records) => publisher.publish(records)) }) }
+}
+
+const secondArm = 'xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::pg_snapshot)))'
+
+/**
+ * Deliberate defects of the rules that keep messages from being lost or reordered, each as what the relay would say to the
+ * database or make of an answer. The simulation has to find every one of them.
+ */
+export const defects: Readonly<Record<string, Defect>> = {
+  'id > last': {
+    pool: () => {
+      // The position of the last row seen, kept in memory as the place to go on from.
+      let last = 0
+      return {
+        statement: (text) =>
+          isWindow(text) ? `${text} /* position > ${last} */`.replace(firstArm, `position > ${last}`) : text,
+        answer: (text, answer) => {
+          if (isWindow(text)) last = Math.max(last, ...positionsOf(answer))
+          return answer
+        },
+      }
+    },
+  },
+  'order by xid': window((text) => text.replace('ORDER BY position', 'ORDER BY xid')),
+  'ignore xip': window((text) => text.replace(secondArm, 'false')),
+  'ignore what is not in xip': window((text) => text.replace(firstArm, 'false')),
+  'last kept in memory over a reconnect': { pool: rememberLast },
+  'cursor before the ack': publishing((publish) => async (records) => {
+    const outcomes = await publish(records)
+    return outcomes.map((outcome) =>
+      outcome.status === 'failed' ? { status: 'acked' as const, partition: 0, offset: null } : outcome,
+    )
+  }),
+  'no prefix rule': publishing((publish) => async (records) => {
+    // Each record for itself, whatever became of the one before it.
+    const outcomes = await Promise.all(records.map((record) => publish([record])))
+    return outcomes.flat()
+  }),
+  'a write without the epoch': {
+    pool: () => ({
+      statement: (text) => text.replace('AND epoch = $2::bigint AND token = $3::uuid', '/* any epoch */'),
+    }),
+  },
+}
+
+const firstArm = 'xid >= pg_snapshot_xmax($1::pg_snapshot)'
+
+function positionsOf({ wire = [] }: Answer): number[] {
+  // Type, length, number of columns, the header's NULL, the length of the position; then the position.
+  return wire.slice(1).map((bytes) => Number(bytes.readBigInt64BE(15)))
+}
+
+/** One memory for all connections of a process: what its last window ended with. */
+function rememberLast(): ReturnType<NonNullable<Defect['pool']>> {
+  let last: string | null = null
+  return {
+    answer(text, answer) {
+      if (isWindow(text)) {
+        const header = answer.wire?.[0]
+        if (header !== undefined)
+          last = (JSON.parse(header.toString('utf8', 11, 11 + header.readInt32BE(7))) as { snapshot: string }).snapshot
+      }
+      if (!text.includes('SET epoch = epoch + 1') || last === null || answer.rows[0] === undefined) return answer
+      return { rows: [[answer.rows[0][0] ?? null, last, null, null]] }
+    },
+  }
+}

@@ -1,0 +1,36 @@
+import type { ModelTransaction } from './modelDatabase.js'
+
+interface Lock {
+  owner: ModelTransaction
+  readonly waiting: { readonly transaction: ModelTransaction; readonly granted: () => void }[]
+}
+
+/** Row locks: each held by one transaction until it ends, and given to those who wait in their order. */
+export class Locks {
+  readonly #locks = new Map<string, Lock>()
+
+  /** Resolves when the row is the transaction's. One that has ended meanwhile gets nothing, and never hears of it. */
+  take(row: string, transaction: ModelTransaction): Promise<void> | null {
+    const lock = this.#locks.get(row)
+    if (lock === undefined) {
+      this.#locks.set(row, { owner: transaction, waiting: [] })
+      return null
+    }
+    if (lock.owner === transaction) return null
+    return new Promise((granted) => lock.waiting.push({ transaction, granted }))
+  }
+
+  release(transaction: ModelTransaction): void {
+    for (const [row, lock] of this.#locks) {
+      if (lock.owner !== transaction) continue
+      let next = lock.waiting.shift()
+      while (next?.transaction.ended === true) next = lock.waiting.shift()
+      if (next === undefined) {
+        this.#locks.delete(row)
+      } else {
+        lock.owner = next.transaction
+        next.granted()
+      }
+    }
+  }
+}

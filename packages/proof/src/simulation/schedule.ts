@@ -1,0 +1,101 @@
+import { type Dice, diceOf } from './dice.js'
+
+/** What a writing transaction does, step by step, with pauses in milliseconds. */
+export interface WriterPlan {
+  readonly id: number
+  readonly at: number
+  readonly steps: readonly WriterStep[]
+  readonly end: 'commit' | 'rollback' | 'prepare' | 'prepareAndRollback' | 'lostConnection'
+  /** Between the last step and the end, and between prepare and its end. */
+  readonly pauseMs: number
+}
+
+export interface WriterStep {
+  readonly pauseMs: number
+  readonly topic: string
+  /** Null: a message without a key, of a row that nobody else wants. */
+  readonly key: string | null
+  /** Only gets a transaction id: something else was written. */
+  readonly silent: boolean
+}
+
+export type FaultKind = 'killRelay' | 'pauseRelay' | 'cutRelay' | 'crashDatabase' | 'stopRelay'
+
+export interface FaultPlan {
+  readonly id: number
+  readonly at: number
+  readonly kind: FaultKind
+  /** Which of the relays. */
+  readonly relay: number
+  /** How long it lasts, in milliseconds. */
+  readonly ms: number
+}
+
+/** All that is going to happen, but for what follows from it. Without one of its parts it is a schedule too. */
+export interface Schedule {
+  readonly seed: number
+  readonly relays: number
+  readonly partitions: number
+  readonly batchMessages: number
+  readonly brokerFaults: { readonly ackLost: number; readonly lost: number; readonly late: number }
+  readonly writers: readonly WriterPlan[]
+  readonly faults: readonly FaultPlan[]
+  /** Messages by writer and step, refused until this time. */
+  readonly refused: readonly { readonly writer: number; readonly step: number; readonly until: number }[]
+  readonly missing: readonly { readonly topic: string; readonly until: number }[]
+}
+
+/** Everything begins within so many milliseconds; the shorter, the more of it meets. */
+const span = 300
+
+/** The schedule of a seed: small, and full of trouble. */
+export function scheduleOf(seed: number): Schedule {
+  const dice = diceOf(seed, 0)
+  const relays = dice.chance(0.35) ? 1 : 2
+  const writers = Array.from({ length: 2 + dice.below(6) }, (_, id) => writer(id, dice))
+  const faults = Array.from({ length: dice.below(4) }, (_, id): FaultPlan => {
+    const kind = dice.pick(['killRelay', 'pauseRelay', 'cutRelay', 'cutRelay', 'crashDatabase', 'stopRelay'] as const)
+    // A relay is stopped for longer than its lease, mostly.
+    const ms = kind === 'pauseRelay' ? 700 + dice.below(1_000) : dice.below(200)
+    return { id, at: dice.below(span), kind, relay: dice.below(2), ms }
+  })
+  const refused = dice.chance(0.15)
+    ? [{ writer: dice.below(writers.length), step: 0, until: 300 + dice.below(1_500) }]
+    : []
+  return {
+    seed,
+    relays,
+    partitions: 1 + dice.below(2),
+    batchMessages: dice.pick([1, 2, 3, 20]),
+    brokerFaults: dice.chance(0.5) ? { ackLost: 0.1, lost: 0.1, late: 0.1 } : { ackLost: 0, lost: 0, late: 0 },
+    writers,
+    faults,
+    refused,
+    missing: dice.chance(0.05) ? [{ topic: 'b', until: 200 + dice.below(600) }] : [],
+  }
+}
+
+function writer(id: number, dice: Dice): WriterPlan {
+  const keys = ['k1', 'k2', 'k3', null]
+  const steps = Array.from({ length: 1 + dice.below(4) }, (): WriterStep => {
+    const topic = dice.chance(0.8) ? 'a' : 'b'
+    return { pauseMs: pause(dice), topic, key: dice.pick(keys), silent: dice.chance(0.2) }
+  })
+  const fate = dice.next()
+  const end =
+    fate < 0.72
+      ? 'commit'
+      : fate < 0.84
+        ? 'rollback'
+        : fate < 0.9
+          ? 'prepare'
+          : fate < 0.93
+            ? 'prepareAndRollback'
+            : 'lostConnection'
+  return { id, at: dice.below(span), steps, end, pauseMs: pause(dice) }
+}
+
+/** Mostly short, now and then long enough that much else happens. */
+function pause(dice: Dice): number {
+  return dice.chance(0.2) ? dice.below(200) : dice.below(12)
+}

@@ -1,0 +1,45 @@
+import type { Schedule } from './schedule.js'
+
+/**
+ * A shorter schedule that fails too: parts are left out one after the other, again and again, for as long as what is left
+ * still fails. What the other parts do by chance does not change by that.
+ */
+export async function shorten(schedule: Schedule, fails: (schedule: Schedule) => Promise<boolean>): Promise<Schedule> {
+  let shortest = schedule
+  for (;;) {
+    const before = shortest
+    for (const candidate of candidates(shortest)) {
+      if (await fails(candidate)) {
+        shortest = candidate
+        break
+      }
+    }
+    if (shortest === before) return shortest
+  }
+}
+
+/** How much a schedule asks a reader to follow. */
+export function sizeOf({ writers, faults, refused, missing, relays, partitions, brokerFaults }: Schedule): number {
+  const steps = writers.reduce((sum, { steps: each }) => sum + each.length + 1, 0)
+  const broker = Object.values(brokerFaults).filter((probability) => probability > 0).length
+  return 10 * (steps + faults.length + refused.length + missing.length + broker) + relays + partitions
+}
+
+function* candidates(schedule: Schedule): Generator<Schedule> {
+  const { writers, faults, refused, missing, brokerFaults } = schedule
+  for (const [index] of writers.entries()) yield { ...schedule, writers: writers.toSpliced(index, 1) }
+  for (const [index] of faults.entries()) yield { ...schedule, faults: faults.toSpliced(index, 1) }
+  if (refused.length > 0) yield { ...schedule, refused: [] }
+  if (missing.length > 0) yield { ...schedule, missing: [] }
+  for (const kind of ['ackLost', 'lost', 'late'] as const) {
+    if (brokerFaults[kind] > 0) yield { ...schedule, brokerFaults: { ...brokerFaults, [kind]: 0 } }
+  }
+  for (const [index, writer] of writers.entries()) {
+    for (const [at] of writer.steps.entries()) {
+      const shorter = { ...writer, steps: writer.steps.toSpliced(at, 1) }
+      yield { ...schedule, writers: writers.toSpliced(index, 1, shorter) }
+    }
+  }
+  if (schedule.relays > 1) yield { ...schedule, relays: 1 }
+  if (schedule.partitions > 1) yield { ...schedule, partitions: 1 }
+}
