@@ -1,7 +1,8 @@
 import type { Publisher } from '@oncebox/transport'
-import type { Answer } from './relayStatements.js'
 import type { Defect } from './runSchedule.js'
+import type { Answer } from './statement.js'
 
+const inboxInsert = 'INSERT INTO "oncebox"."inbox" ('
 const isWindow = (text: string): boolean => text.includes('NULL::bigint, NULL::uuid')
 
 /** What a window statement becomes. */
@@ -50,6 +51,21 @@ export const defects: Readonly<Record<string, Defect>> = {
     const outcomes = await Promise.all(records.map((record) => publish([record])))
     return outcomes.flat()
   }),
+  'no inbox': {
+    inbox: (run) => async (context) => {
+      const answer = await run(context)
+      return context.text.includes(inboxInsert) ? { rows: [{ ids: null }] } : answer
+    },
+  },
+  'inbox outside the transaction': {
+    inbox: (run) => async (context) => {
+      if (!context.text.includes(inboxInsert)) return run(context)
+      const transaction = context.database.begin()
+      const answer = await run({ ...context, transaction })
+      context.database.commit(transaction)
+      return answer
+    },
+  },
   'a write without the epoch': {
     pool: () => ({
       statement: (text) => text.replace('AND epoch = $2::bigint AND token = $3::uuid', '/* any epoch */'),
@@ -75,7 +91,8 @@ function rememberLast(): ReturnType<NonNullable<Defect['pool']>> {
           last = (JSON.parse(header.toString('utf8', 11, 11 + header.readInt32BE(7))) as { snapshot: string }).snapshot
       }
       if (!text.includes('SET epoch = epoch + 1') || last === null || answer.rows[0] === undefined) return answer
-      return { rows: [[answer.rows[0][0] ?? null, last, null, null]] }
+      const [epoch = null] = answer.rows[0] as readonly (string | null)[]
+      return { rows: [[epoch, last, null, null]] }
     },
   }
 }

@@ -1,4 +1,5 @@
 import type { FencedWrite } from '@oncebox/testkit'
+import { InboxTables } from './inboxTables.js'
 import { Locks } from './locks.js'
 import type { OutboxRow } from './outboxRow.js'
 import { type Snapshot, visibleIn } from './snapshots.js'
@@ -8,7 +9,10 @@ import { Transactions } from './transactions.js'
 export class ModelTransaction {
   xid: number | null = null
   ended = false
+  committed = false
   readonly undo: (() => void)[] = []
+  /** What is to be noted in the order of commits. */
+  readonly atCommit: (() => void)[] = []
   /** Whether COMMIT waits for the disk. */
   durable = true
 }
@@ -43,6 +47,7 @@ export class ModelDatabase {
   /** Attempts to write under an epoch, for the judge. */
   readonly writes: FencedWrite[] = []
   readonly pinned = new Map<string, number>()
+  readonly inbox = new InboxTables()
   readonly parked: { readonly number: number; readonly reason: string; readonly row: OutboxRow }[] = []
   #parkedNumber = 0
   #position = 0
@@ -91,6 +96,8 @@ export class ModelDatabase {
   commit(transaction: ModelTransaction): void {
     if (transaction.ended) return
     transaction.ended = true
+    transaction.committed = true
+    for (const note of transaction.atCommit) note()
     const { xid, durable } = transaction
     if (xid !== null) {
       this.transactions.end(xid, 'committed', durable)

@@ -2,7 +2,7 @@ import type { SessionPool } from '@oncebox/relay'
 import type { Dice } from './dice.js'
 import type { ModelDatabase, ModelTransaction } from './modelDatabase.js'
 import type { SimulatedProcess } from './process.js'
-import { type Answer, runStatement } from './relayStatements.js'
+import type { Answer, Run } from './statement.js'
 import type { Timeline } from './timeline.js'
 
 type Client = Awaited<ReturnType<SessionPool['connect']>>
@@ -20,12 +20,14 @@ export interface ModelPoolParts {
   readonly tell: (what: string) => void
   /** Told of every error of the model itself. */
   readonly unknown: (error: unknown) => void
+  /** Knows the statements that come. */
+  readonly run: Run
   /** Changes statements and answers: a deliberate defect. */
   readonly change?: { statement?(text: string): string; answer?(text: string, answer: Answer): Answer }
 }
 
-/** What a pg `Pool` is to the relay, connected to the model. */
-export function modelPool(parts: ModelPoolParts): SessionPool {
+/** What a pg `Pool` is to relay and consumers, connected to the model. */
+export function modelPool(parts: ModelPoolParts): SessionPool & { connect(): Promise<ModelSession> } {
   return {
     options: { max: 10 },
     on: () => undefined,
@@ -43,7 +45,7 @@ export function modelPool(parts: ModelPoolParts): SessionPool {
 }
 
 /** One connection: statements arrive in order, run at the server, and are answered, each after a while. */
-export class ModelSession implements Client {
+export class ModelSession {
   readonly processID = 1
   readonly connection: NonNullable<Client['connection']>
   readonly #parts: ModelPoolParts
@@ -81,8 +83,16 @@ export class ModelSession implements Client {
     this.#listeners.set(event, listeners)
   }
 
-  release(destroy: boolean): void {
-    if (destroy) this.cut()
+  off(event: 'error' | 'end', listener: () => void): void {
+    this.#listeners.set(
+      event,
+      (this.#listeners.get(event) ?? []).filter((each) => each !== listener),
+    )
+  }
+
+  /** Nothing is pooled: who wants a session opens one. */
+  release(): void {
+    this.cut()
   }
 
   /** The connection is gone: the server rolls back what is open, and the client hears of it. */
@@ -97,7 +107,8 @@ export class ModelSession implements Client {
     this.#waiting?.(connectionLost())
   }
 
-  query(query: Query): Promise<{ rows: unknown[]; rowCount: number | null }> {
+  query(asked: Query | string, given: unknown[] = []): Promise<{ rows: unknown[]; rowCount: number; command: string }> {
+    const query = typeof asked === 'string' ? { text: asked, values: given, query_timeout: 0 } : asked
     const { process, dice, timeline } = this.#parts
     return new Promise((resolve, reject) => {
       if (this.#cut) return reject(connectionLost())
@@ -111,7 +122,7 @@ export class ModelSession implements Client {
               if (this.#cut) return
               this.#waiting = null
               for (const chunk of answer.wire ?? []) for (const listener of this.#data) listener(chunk)
-              resolve({ rows: shaped(query, answer), rowCount: answer.rows.length })
+              resolve({ rows: shaped(query, answer), rowCount: answer.rows.length, command: query.text })
             })
           },
           (error: Error) => process.after(0, () => reject(error)),
@@ -139,7 +150,7 @@ export class ModelSession implements Client {
     const transaction = this.#open ?? this.#begin()
     this.#current = transaction
     try {
-      const answer = await runStatement({ database, transaction, text, values, now: timeline.now })
+      const answer = await this.#parts.run({ database, transaction, text, values, now: timeline.now })
       if (transaction !== this.#open) database.commit(transaction)
       if (answer.told !== undefined) this.#parts.tell(answer.told)
       return change?.answer?.(text, answer) ?? answer
@@ -161,9 +172,9 @@ export class ModelSession implements Client {
 
 /** Rows as the query wants them: arrays, or objects for those who ask by name. */
 function shaped(query: Query, { rows }: Answer): unknown[] {
-  if (query.rowMode === 'array') return [...rows]
+  if (query.rowMode === 'array' || !Array.isArray(rows[0])) return [...rows]
   if (query.text.includes('AS pid')) return [{ pid: 1 }]
-  if (query.text.includes('AS version')) return rows.map(([version]) => ({ version: Number(version) }))
+  if (query.text.includes('AS version')) return rows.map((row) => ({ version: Number((row as unknown[])[0]) }))
   return rows.map(() => ({}))
 }
 

@@ -1,28 +1,7 @@
 import type { ModelDatabase, ModelTransaction } from './modelDatabase.js'
 import { dataRow } from './outboxRow.js'
+import { type Answer, type Known, type Run, runKnown } from './statement.js'
 import { runProbe, runWindow } from './windowStatements.js'
-
-/** What a statement answers: rows as text, or rows in binary format. */
-export interface Answer {
-  readonly rows: readonly (readonly (string | null)[])[]
-  readonly wire?: readonly Buffer[]
-  /** Of what is worth a line in the story. */
-  readonly told?: string
-}
-
-export interface Statement {
-  readonly text: string
-  readonly values: readonly unknown[]
-}
-
-type Run = (context: {
-  readonly database: ModelDatabase
-  readonly transaction: ModelTransaction
-  readonly text: string
-  readonly values: readonly unknown[]
-  /** Milliseconds of the server's clock. */
-  readonly now: number
-}) => Promise<Answer> | Answer
 
 const one = (...row: (string | null)[]): Answer => ({ rows: [row] })
 const none: Answer = { rows: [] }
@@ -45,7 +24,7 @@ function change(database: ModelDatabase, transaction: ModelTransaction, to: Part
 }
 
 /** The statements of the relay, known by a part of their text. */
-const statements: readonly (readonly [part: string, run: Run])[] = [
+const statements: Known = [
   ["set_config('application_name'", () => one('')],
   ['pg_is_in_recovery(), EXISTS', () => one('f', 't')],
   ['pg_catalog.pg_class', () => one('1')],
@@ -110,7 +89,10 @@ const statements: readonly (readonly [part: string, run: Run])[] = [
       return none
     },
   ],
-  ['SELECT partitions FROM "oncebox"."pinned_topic"', ({ database, values }) => pinned(database, values[0] as string)],
+  [
+    'SELECT partitions FROM "oncebox"."pinned_topic"',
+    ({ database, values }) => one(pinnedText(database, values[0] as string)),
+  ],
   [
     'INSERT INTO "oncebox"."publication"',
     ({ database, transaction }) => {
@@ -126,7 +108,7 @@ const statements: readonly (readonly [part: string, run: Run])[] = [
         const place = `${row.topic} ${row.key}`
         if (seen.has(place)) return []
         seen.add(place)
-        return [[row.topic, row.key, reason, pinned(database, row.topic).rows[0]?.[0] ?? null]]
+        return [[row.topic, row.key, reason, pinnedText(database, row.topic)]]
       })
       return { rows }
     },
@@ -175,20 +157,9 @@ const statements: readonly (readonly [part: string, run: Run])[] = [
   ['SELECT set_config($1', () => one('')],
 ]
 
-function pinned(database: ModelDatabase, topic: string): Answer {
-  const partitions = database.pinned.get(topic)
-  return partitions === undefined ? none : one(String(partitions))
+function pinnedText(database: ModelDatabase, topic: string): string | null {
+  return database.pinned.get(topic)?.toString() ?? null
 }
 
 /** Runs one statement of the relay. */
-export async function runStatement(...[context]: Parameters<Run>): Promise<Answer> {
-  const found = statements.find(([part]) => context.text.includes(part))
-  if (found === undefined)
-    throw new UnknownStatement(`the model does not know this statement: ${context.text.slice(0, 300)}`)
-  return found[1](context)
-}
-
-/** The relay has a statement that the model has to learn. */
-export class UnknownStatement extends Error {
-  override readonly name = 'UnknownStatement'
-}
+export const runRelayStatement: Run = (context) => runKnown(statements, context)

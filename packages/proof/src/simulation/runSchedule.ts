@@ -1,12 +1,17 @@
 import { createRelay, type Relay, type RelayEvent } from '@oncebox/relay'
 import { judgeHistory, type Violation } from '@oncebox/testkit'
 import type { Publisher } from '@oncebox/transport'
-import { diceOf } from './dice.js'
+import { type Dice, diceOf } from './dice.js'
+import { runInboxStatement } from './inboxStatements.js'
 import { ModelBroker } from './modelBroker.js'
 import { ModelDatabase } from './modelDatabase.js'
+import { ModelGroup } from './modelGroup.js'
 import { type ModelPoolParts, type ModelSession, modelPool } from './modelPool.js'
 import { SimulatedProcess } from './process.js'
+import { runRelayStatement } from './relayStatements.js'
 import type { FaultPlan, Schedule } from './schedule.js'
+import { startConsumer } from './simulatedConsumer.js'
+import { type Run, UnknownStatement } from './statement.js'
 import { Timeline } from './timeline.js'
 import { Writers } from './writers.js'
 
@@ -15,6 +20,8 @@ export interface Defect {
   /** For one relay process. */
   pool?(): NonNullable<ModelPoolParts['change']>
   publisher?(publisher: Publisher): Publisher
+  /** How a consumer's statements are run. */
+  inbox?(run: Run): Run
 }
 
 export interface RunResult {
@@ -32,6 +39,7 @@ export interface RunResult {
 const brokerFaultsEnd = 2_500
 /** By then, without faults, everything has arrived or never will. */
 const patience = 60_000
+const topics = ['a', 'b']
 /** The shortest that the relay allows. */
 const leaseMs = 1_000
 
@@ -40,11 +48,20 @@ export async function runSchedule(
   schedule: Schedule,
   options: { story?: boolean; defect?: Defect } = {},
 ): Promise<RunResult> {
-  const run = new Run(schedule, options.story ?? false, options.defect ?? {})
+  const run = new ScheduledRun(schedule, options.story ?? false, options.defect ?? {})
   return run.result()
 }
 
-class Run {
+interface RunningConsumer {
+  readonly process: SimulatedProcess
+  readonly sessions: Set<ModelSession>
+}
+
+interface RunningRelay extends RunningConsumer {
+  readonly relay: Relay
+}
+
+class ScheduledRun {
   readonly #timeline = new Timeline()
   readonly #database = new ModelDatabase()
   readonly #story: string[] = []
@@ -53,8 +70,11 @@ class Run {
   readonly #defect: Defect
   readonly #broker: ModelBroker
   readonly #writers: Writers
-  readonly #relays: { process: SimulatedProcess; sessions: Set<ModelSession>; relay: Relay }[] = []
+  readonly #relays: RunningRelay[] = []
+  readonly #consumers: RunningConsumer[] = []
+  readonly #group: ModelGroup
   readonly #tells: boolean
+  readonly #everyRelay: Relay[] = []
   #unknown: unknown
   #down = false
   #started = 0
@@ -72,42 +92,61 @@ class Run {
       missing: new Map(schedule.missing.map(({ topic, until }) => [topic, until])),
       tell: this.#tell,
     })
+    this.#group = new ModelGroup({
+      records: this.#broker.records,
+      partitions: schedule.partitions,
+      topics,
+      tell: this.#tell,
+    })
     this.#writers = new Writers({ database: this.#database, timeline: this.#timeline, tell: this.#tell })
   }
 
   async result(): Promise<RunResult> {
-    const { writers, faults, relays } = this.#schedule
+    const { writers, faults, relays, consumers } = this.#schedule
     const timeline = this.#timeline
     for (const plan of writers) this.#writers.start(plan)
     for (const fault of faults) timeline.after(fault.at, () => this.#strike(fault))
     for (let index = 0; index < relays; index++) this.#startRelay(index)
+    for (let index = 0; index < consumers; index++) this.#startConsumer(index)
     this.#flushNow()
     timeline.after(brokerFaultsEnd, () => {
       this.#broker.faulty = false
     })
-    const lastFault = Math.max(0, ...faults.map(({ at }) => at))
+    // Whoever was stopped has to come back while somebody looks.
+    const lastFault = Math.max(0, ...faults.map(({ at, kind, ms }) => (kind === 'pauseRelay' ? at + ms + 50 : at)))
     const done = (): boolean => this.#writers.open === 0 && timeline.now >= lastFault && this.#arrived()
     await timeline.run(patience, done)
-    for (const { process } of this.#relays) process.kill()
+    for (const { process } of [...this.#relays, ...this.#consumers]) process.kill()
+    const result = this.#judged(consumers > 0)
+    // Signals with listeners stay in memory until they abort, whoever is dead.
+    for (const relay of this.#everyRelay) void relay.stop({ deadlineMs: 0 }).catch(() => undefined)
     if (this.#unknown !== undefined) throw this.#unknown
+    return result
+  }
+
+  #judged(withGroup: boolean): RunResult {
     return {
       violations: judgeHistory({
         emits: this.#writers.committed,
         rolledBack: this.#writers.rolledBack,
         records: this.#broker.records,
         writes: this.#database.writes,
+        ...(!withGroup
+          ? {}
+          : { groups: [{ name: 'group', deliveries: this.#group.deliveries, effects: this.#database.inbox.effects }] }),
         settled: true,
         faults: true,
       }),
       story: this.#story,
       hash: this.#hash,
-      steps: timeline.steps,
+      steps: this.#timeline.steps,
       published: this.#broker.records.length,
     }
   }
 
   #arrived(): boolean {
-    const there = new Set(this.#broker.records.map(({ id }) => id))
+    const last = this.#schedule.consumers === 0 ? this.#broker.records : this.#database.inbox.effects
+    const there = new Set(last.map(({ id }) => id))
     return this.#writers.committed.every(({ id }) => there.has(id))
   }
 
@@ -124,24 +163,45 @@ class Run {
     this.#timeline.after(200, () => this.#flushNow())
   }
 
-  #startRelay(index: number): void {
-    const process = new SimulatedProcess(this.#timeline)
-    const sessions = new Set<ModelSession>()
-    const dice = diceOf(this.#schedule.seed, 1, index, this.#started++)
-    const change = this.#defect.pool?.()
-    const pool = modelPool({
+  #poolOf(
+    process: SimulatedProcess,
+    dice: Dice,
+    sessions: Set<ModelSession>,
+    run: Run,
+    change?: ModelPoolParts['change'],
+  ) {
+    return modelPool({
       database: this.#database,
       timeline: this.#timeline,
       process,
       dice,
       sessions,
+      run,
       reachable: () => !this.#down,
       tell: this.#tell,
       unknown: (error) => {
-        this.#unknown ??= error
+        if (error instanceof UnknownStatement) this.#unknown ??= error
       },
       ...(change === undefined ? {} : { change }),
     })
+  }
+
+  #startConsumer(index: number): void {
+    const process = new SimulatedProcess(this.#timeline)
+    const sessions = new Set<ModelSession>()
+    const { seed, handlerMs } = this.#schedule
+    const dice = diceOf(seed, 2, index, this.#started++)
+    const pool = this.#poolOf(process, dice, sessions, this.#defect.inbox?.(runInboxStatement) ?? runInboxStatement)
+    const subscriber = this.#group.subscriber(process, dice, `consumer ${index}`)
+    this.#consumers[index] = { process, sessions }
+    startConsumer({ pool, subscriber, topics, process, dice, handlerMs })
+  }
+
+  #startRelay(index: number): void {
+    const process = new SimulatedProcess(this.#timeline)
+    const sessions = new Set<ModelSession>()
+    const dice = diceOf(this.#schedule.seed, 1, index, this.#started++)
+    const pool = this.#poolOf(process, dice, sessions, runRelayStatement, this.#defect.pool?.())
     const publisher = this.#broker.publisher(process, dice)
     const relay = createRelay({
       pool,
@@ -158,6 +218,7 @@ class Run {
       onEvent: (event) => this.#tell(`relay ${index}: ${told(event)}`),
     })
     this.#relays[index] = { process, sessions, relay }
+    this.#everyRelay.push(relay)
     // It may find the database away, as a process that a supervisor starts again.
     relay.start().catch(() => {
       if (process.alive) this.#timeline.after(50, () => this.#replace(index))
@@ -169,39 +230,65 @@ class Run {
     this.#startRelay(index)
   }
 
-  #strike({ kind, relay: index, ms }: FaultPlan): void {
-    const target = this.#relays[index % this.#relays.length]
-    if (target === undefined) return
-    const name = `relay ${index % this.#relays.length}`
-    switch (kind) {
-      case 'killRelay':
-        this.#tell(`${name} is killed`)
-        target.process.kill()
-        this.#timeline.after(ms, () => this.#replace(index % this.#relays.length))
-        return
-      case 'pauseRelay':
-        this.#tell(`${name} is stopped for ${ms} ms`)
-        target.process.pause(ms)
-        return
-      case 'cutRelay':
-        this.#tell(`${name} loses its connections`)
-        for (const session of [...target.sessions]) session.cut()
-        return
-      case 'stopRelay':
-        this.#tell(`${name} is asked to stop`)
-        void target.relay.stop({ deadlineMs: 500 }).catch(() => undefined)
-        this.#timeline.after(ms + 600, () => this.#replace(index % this.#relays.length))
-        return
-      case 'crashDatabase':
-        this.#crash(ms)
+  #strike(fault: FaultPlan): void {
+    if (fault.kind === 'crashDatabase') this.#crash(fault.ms)
+    else if (/Consumer|rebalance/.test(fault.kind)) this.#strikeConsumer(fault)
+    else this.#strikeRelay(fault)
+  }
+
+  #strikeRelay({ kind, index: any, ms }: FaultPlan): void {
+    const index = any % this.#relays.length
+    const { process, sessions, relay } = this.#relays[index] as RunningRelay
+    if (kind === 'killRelay') {
+      this.#tell(`relay ${index} is killed`)
+      process.kill()
+      this.#timeline.after(ms, () => this.#replace(index))
+    } else if (kind === 'pauseRelay') {
+      this.#tell(`relay ${index} is stopped for ${ms} ms`)
+      process.pause(ms)
+    } else if (kind === 'cutRelay') {
+      this.#tell(`relay ${index} loses its connections`)
+      for (const session of [...sessions]) session.cut()
+    } else {
+      this.#tell(`relay ${index} is asked to stop`)
+      void relay.stop({ deadlineMs: 500 }).catch(() => undefined)
+      this.#timeline.after(ms + 600, () => this.#replace(index))
     }
+  }
+
+  #strikeConsumer({ kind, index: any, ms }: FaultPlan): void {
+    if (this.#consumers.length === 0) return
+    const index = any % this.#consumers.length
+    const { process, sessions } = this.#consumers[index] as RunningConsumer
+    const dice = diceOf(this.#schedule.seed, 3, this.#started++)
+    if (kind === 'rebalance') {
+      this.#tell('the group is rebalanced')
+      this.#group.rebalance(dice)
+    } else if (kind === 'cutConsumer') {
+      this.#tell(`consumer ${index} loses its connections`)
+      for (const session of [...sessions]) session.cut()
+    } else if (kind === 'pauseConsumer') {
+      this.#tell(`consumer ${index} is stopped for ${ms} ms, and taken for dead`)
+      process.pause(ms)
+      this.#group.leave(process)
+      this.#timeline.after(ms + 1, () => this.#replaceConsumer(index))
+    } else {
+      this.#tell(`consumer ${index} is killed`)
+      process.kill()
+      this.#timeline.after(ms, () => this.#replaceConsumer(index))
+    }
+  }
+
+  /** The old one, where it still lives, finishes what it had in hand. */
+  #replaceConsumer(index: number): void {
+    this.#startConsumer(index)
   }
 
   #crash(ms: number): void {
     this.#tell('the database crashes')
     this.#down = true
     const open = [...this.#writers.crash()]
-    for (const { sessions } of this.#relays) {
+    for (const { sessions } of [...this.#relays, ...this.#consumers]) {
       for (const session of [...sessions]) {
         open.push(...session.open)
         session.cut()

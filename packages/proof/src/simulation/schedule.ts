@@ -19,14 +19,17 @@ export interface WriterStep {
   readonly silent: boolean
 }
 
-export type FaultKind = 'killRelay' | 'pauseRelay' | 'cutRelay' | 'crashDatabase' | 'stopRelay'
+const relayFaults = ['killRelay', 'pauseRelay', 'cutRelay', 'cutRelay', 'crashDatabase', 'stopRelay'] as const
+const consumerFaults = ['killConsumer', 'pauseConsumer', 'cutConsumer', 'rebalance', 'crashDatabase'] as const
+
+export type FaultKind = (typeof relayFaults)[number] | (typeof consumerFaults)[number]
 
 export interface FaultPlan {
   readonly id: number
   readonly at: number
   readonly kind: FaultKind
-  /** Which of the relays. */
-  readonly relay: number
+  /** Which of the relays or consumers. */
+  readonly index: number
   /** How long it lasts, in milliseconds. */
   readonly ms: number
 }
@@ -35,6 +38,10 @@ export interface FaultPlan {
 export interface Schedule {
   readonly seed: number
   readonly relays: number
+  /** None: only what is at the broker is looked at. */
+  readonly consumers: number
+  /** How long handlers take at most. */
+  readonly handlerMs: number
   readonly partitions: number
   readonly batchMessages: number
   readonly brokerFaults: { readonly ackLost: number; readonly lost: number; readonly late: number }
@@ -51,13 +58,14 @@ const span = 300
 /** The schedule of a seed: small, and full of trouble. */
 export function scheduleOf(seed: number): Schedule {
   const dice = diceOf(seed, 0)
+  const consumers = dice.chance(0.6) ? 0 : 1 + dice.below(2)
   const relays = dice.chance(0.35) ? 1 : 2
   const writers = Array.from({ length: 2 + dice.below(6) }, (_, id) => writer(id, dice))
-  const faults = Array.from({ length: dice.below(4) }, (_, id): FaultPlan => {
-    const kind = dice.pick(['killRelay', 'pauseRelay', 'cutRelay', 'cutRelay', 'crashDatabase', 'stopRelay'] as const)
+  const faults = Array.from({ length: dice.below(5) }, (_, id): FaultPlan => {
+    const kind = consumers > 0 && dice.chance(0.6) ? dice.pick(consumerFaults) : dice.pick(relayFaults)
     // A relay is stopped for longer than its lease, mostly.
-    const ms = kind === 'pauseRelay' ? 700 + dice.below(1_000) : dice.below(200)
-    return { id, at: dice.below(span), kind, relay: dice.below(2), ms }
+    const ms = kind === 'pauseRelay' ? 900 + dice.below(600) : dice.below(200)
+    return { id, at: dice.below(span), kind, index: dice.below(2), ms }
   })
   const refused = dice.chance(0.15)
     ? [{ writer: dice.below(writers.length), step: 0, until: 300 + dice.below(1_500) }]
@@ -65,6 +73,8 @@ export function scheduleOf(seed: number): Schedule {
   return {
     seed,
     relays,
+    consumers,
+    handlerMs: dice.chance(0.5) ? 0 : 20,
     partitions: 1 + dice.below(2),
     batchMessages: dice.pick([1, 2, 3, 20]),
     brokerFaults: dice.chance(0.5) ? { ackLost: 0.1, lost: 0.1, late: 0.1 } : { ackLost: 0, lost: 0, late: 0 },

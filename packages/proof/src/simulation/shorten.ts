@@ -19,10 +19,19 @@ export async function shorten(schedule: Schedule, fails: (schedule: Schedule) =>
 }
 
 /** How much a schedule asks a reader to follow. */
-export function sizeOf({ writers, faults, refused, missing, relays, partitions, brokerFaults }: Schedule): number {
+export function sizeOf({
+  writers,
+  faults,
+  refused,
+  missing,
+  relays,
+  consumers,
+  partitions,
+  brokerFaults,
+}: Schedule): number {
   const steps = writers.reduce((sum, { steps: each }) => sum + each.length + 1, 0)
   const broker = Object.values(brokerFaults).filter((probability) => probability > 0).length
-  return 10 * (steps + faults.length + refused.length + missing.length + broker) + relays + partitions
+  return 10 * (steps + faults.length + refused.length + missing.length + broker) + relays + consumers + partitions
 }
 
 function* candidates(schedule: Schedule): Generator<Schedule> {
@@ -41,5 +50,6 @@ function* candidates(schedule: Schedule): Generator<Schedule> {
     }
   }
   if (schedule.relays > 1) yield { ...schedule, relays: 1 }
+  if (schedule.consumers > 0) yield { ...schedule, consumers: schedule.consumers - 1 }
   if (schedule.partitions > 1) yield { ...schedule, partitions: 1 }
 }

@@ -7,13 +7,13 @@ import { storyOf } from './story.js'
 /** Seeds of a full run, and of a slice. */
 const seedsOf = { full: 200_000, slice: 1_500 }
 /** A defect that so many seeds do not find is not found. */
-const seedsForDefect = 500
+const seedsForDefect = 1_000
 /** Violations that are told at length. */
 const mostStories = 3
 
 /**
- * The production relay, in virtual time, between a model of Postgres and one of Kafka: seeds from `seed` on, each a
- * schedule of writers and faults. Every deliberate defect has to be found as well.
+ * The production relay and consumer, in virtual time, between a model of Postgres and one of Kafka: seeds from `seed` on,
+ * each a schedule of writers and faults. Every deliberate defect has to be found as well.
  */
 export async function simulation({ seed, extent, progress }: PartOptions): Promise<PartReport> {
   const begun = performance.now()

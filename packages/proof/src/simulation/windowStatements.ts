@@ -1,7 +1,7 @@
 import type { ModelDatabase } from './modelDatabase.js'
 import { dataRow, headerRow, type OutboxRow } from './outboxRow.js'
-import type { Answer } from './relayStatements.js'
 import { parseSnapshot, snapshotText, visibleIn } from './snapshots.js'
+import type { Answer } from './statement.js'
 
 /**
  * Runs a statement that reads a window as its text says: which arms it has, what it orders by, where it begins. What the

@@ -6,14 +6,14 @@ import { sizeOf } from '../../src/simulation/shorten.js'
 import { defectsFound } from '../../src/simulation/simulation.js'
 import { storyOf } from '../../src/simulation/story.js'
 
-test('G1, G2, G4: the relay loses, invents and reorders nothing in a few hundred simulated schedules full of faults', async () => {
+test('G1, G2, G3, G4: relay and consumers lose, invent, repeat and reorder nothing in simulated schedules full of faults', async () => {
   let published = 0
-  for (let seed = 1; seed <= 600; seed++) {
+  for (let seed = 1; seed <= 500; seed++) {
     const result = await runSchedule(scheduleOf(seed))
     expect(result.violations, `seed ${seed}`).toEqual([])
     published += result.published
   }
-  expect(published).toBeGreaterThan(2_000)
+  expect(published).toBeGreaterThan(1_500)
 }, 60_000)
 
 test('a seed replays exactly: the same happenings, at the same times, in the same order', async () => {

@@ -1,0 +1,200 @@
+import { numberOf } from './outboxRow.js'
+import { type Answer, type Known, type Run, runKnown, type StatementContext } from './statement.js'
+
+const none: Answer = { rows: [] }
+const row = (value: object): Answer => ({ rows: [value] })
+
+/** Writes a row that the transaction has locked. */
+async function put<Value>(
+  { database, transaction }: StatementContext,
+  table: { put(key: string, value: Value | undefined, by: StatementContext['transaction']): () => void },
+  name: string,
+  key: string,
+  value: Value | undefined,
+): Promise<void> {
+  await database.locks.take(`${name} ${key}`, transaction)
+  // What it waited for may have been ended by a crash, and with it this.
+  if (!transaction.ended) database.write(transaction, table.put(key, value, transaction))
+}
+
+const place = (topic: unknown, partition: unknown): string => `${topic} ${partition}`
+
+/** The ids that were not there, in the order that the text says; waits for whoever is writing one of them. */
+const insertIds: Run = async (context) => {
+  const { database, transaction, text, values } = context
+  const fresh: string[] = []
+  const given = JSON.parse(values[1] as string) as string[]
+  for (const id of text.includes('ORDER BY id::uuid') ? given.toSorted() : given) {
+    if (database.inbox.ids.get(id, transaction) !== undefined) continue
+    await database.locks.take(`id ${id}`, transaction)
+    if (database.inbox.ids.get(id, transaction) !== undefined) continue
+    await put(context, database.inbox.ids, 'id', id, true)
+    fresh.push(id)
+  }
+  const names = given.map((id) => `m${numberOf(id)}`).join(' ')
+  const ids = fresh.length < given.length ? JSON.stringify(fresh) : null
+  return { rows: [{ ids }], told: `the inbox is given ${names}, new are ${fresh.length}` }
+}
+
+const finish: Run = async (context) => {
+  const { database, transaction, values } = context
+  const [, , topic, , partition, next, overwrite] = values as [0, 0, string, 0, number, string, boolean]
+  const key = place(topic, partition)
+  await database.locks.take(`offset ${key}`, transaction)
+  const stored = database.inbox.offsets.get(key, transaction)
+  if (stored === undefined || stored < Number(next) || overwrite) {
+    await put(context, database.inbox.offsets, 'offset', key, Number(next))
+  }
+  return row({ same: true })
+}
+
+/** The statements of a consumer, known by a part of their text. */
+const statements: Known = [
+  ['pg_catalog.pg_class', () => row({ found: 1 })],
+  ['max(version) AS version', () => row({ version: 1_000 })],
+  [
+    'stored.next_offset::text',
+    ({ database, transaction, values }) => {
+      const wanted = JSON.parse(values[1] as string) as [number, string, string, number][]
+      const rows = wanted.flatMap(([position, topic, , partition]) => {
+        const next = database.inbox.offsets.get(place(topic, partition), transaction)
+        return next === undefined ? [] : [{ position, next_offset: String(next) }]
+      })
+      return { rows }
+    },
+  ],
+  [
+    'INSERT INTO "oncebox"."held_partition"',
+    async (context) => {
+      const [, holder, wanted] = context.values as [string, string, string]
+      for (const [topic, , partition] of JSON.parse(wanted) as [string, string, number][]) {
+        await put(context, context.database.inbox.held, 'held', `${place(topic, partition)} ${holder}`, true)
+      }
+      return none
+    },
+  ],
+  [
+    'SELECT DISTINCT (place - 1)',
+    ({ database, transaction, values }) => {
+      const [, holder, wanted] = values as [string, string, string]
+      const { held } = database.inbox
+      const rows = (JSON.parse(wanted) as [string, string, number][]).flatMap(([topic, , partition], index) => {
+        const others = held
+          .keys()
+          .filter((key) => key.startsWith(`${place(topic, partition)} `) && !key.endsWith(holder))
+        return others.some((key) => held.get(key, transaction)) ? [{ place: index }] : []
+      })
+      return { rows }
+    },
+  ],
+  [
+    'DELETE FROM "oncebox"."held_partition"',
+    async (context) => {
+      const [, holder, wanted] = context.values as [string, string, string]
+      const { held } = context.database.inbox
+      const own = context.text.includes('held.holder = $2')
+      for (const [topic, , partition] of JSON.parse(wanted) as [string, string, number][]) {
+        const keys = held
+          .keys()
+          .filter((key) => key.startsWith(`${place(topic, partition)} `) && key.endsWith(holder) === own)
+        for (const key of keys) {
+          if (held.get(key, context.transaction)) await put(context, held, 'held', key, undefined)
+        }
+      }
+      return none
+    },
+  ],
+  ['INSERT INTO "oncebox"."inbox" (', insertIds],
+  // Somebody else looks after the ring.
+  ['pg_try_advisory_xact_lock', () => row({ locked: false })],
+  // Keys that wait and dead letters: there are none.
+  ['UPDATE "oncebox"."dead_letter"', () => none],
+  ['FROM "oncebox"."parked_key"\n', () => none],
+  ['extract(epoch FROM least(', () => row({ ms: null })],
+  [
+    'AS floor,',
+    ({ database, transaction, values, now }) => {
+      database.write(transaction, () => undefined)
+      const { offsets, attempts } = database.inbox
+      const next = offsets.get(place(values[1], values[3]), transaction)
+      return row({
+        floor: '0',
+        now: String(Date.UTC(2026, 0, 1) + now),
+        transaction: String(transaction.xid),
+        failing: attempts.keys().some((key) => attempts.get(key, transaction) !== undefined),
+        parking: false,
+        next: next === undefined ? null : String(next),
+      })
+    },
+  ],
+  ['INSERT INTO "oncebox"."consumer_offset"', finish],
+  [
+    'INSERT INTO "oncebox"."attempt"',
+    async (context) => {
+      const { database, transaction, values } = context
+      const id = values[2] as string
+      await database.locks.take(`attempt ${id}`, transaction)
+      const attempts = (database.inbox.attempts.get(id, transaction) ?? 0) + 1
+      await put(context, database.inbox.attempts, 'attempt', id, attempts)
+      return row({ attempts })
+    },
+  ],
+  [
+    'SET attempts = attempts - 1',
+    async (context) => {
+      const { database, transaction, values } = context
+      const id = values[2] as string
+      await database.locks.take(`attempt ${id}`, transaction)
+      const attempts = database.inbox.attempts.get(id, transaction) ?? 0
+      if (attempts > 0) await put(context, database.inbox.attempts, 'attempt', id, attempts - 1)
+      return none
+    },
+  ],
+  [
+    'AND attempts = 0',
+    async (context) => {
+      const id = context.values[2] as string
+      const { attempts } = context.database.inbox
+      if (attempts.get(id, context.transaction) === 0) await put(context, attempts, 'attempt', id, undefined)
+      return none
+    },
+  ],
+  [
+    'failed.message_id AS id, failed.attempts',
+    ({ database, transaction, values }) => {
+      const wanted = JSON.parse(values[1] as string) as [source: string, id: string][]
+      const rows = wanted.flatMap(([source, id]) => {
+        const attempts = database.inbox.attempts.get(id, transaction)
+        return attempts === undefined ? [] : [{ source, id, attempts }]
+      })
+      return { rows }
+    },
+  ],
+  [
+    'DELETE FROM "oncebox"."attempt" AS failed',
+    async (context) => {
+      const { attempts } = context.database.inbox
+      for (const [, id] of JSON.parse(context.values[1] as string) as [string, string][]) {
+        if (attempts.get(id, context.transaction) !== undefined) await put(context, attempts, 'attempt', id, undefined)
+      }
+      return none
+    },
+  ],
+  [
+    'INSERT INTO effect',
+    ({ database, transaction, values }) => {
+      const [id, key] = values as [string, string | null]
+      const effect = { id, key }
+      const { effects } = database.inbox
+      transaction.atCommit.push(() => effects.push(effect))
+      // A crash may take back what was committed and not on disk.
+      database.write(transaction, () => {
+        if (effects.includes(effect)) effects.splice(effects.indexOf(effect), 1)
+      })
+      return { rows: [], told: `the handler runs for m${numberOf(id)}` }
+    },
+  ],
+]
+
+/** Runs one statement of a consumer, or of its handler. */
+export const runInboxStatement: Run = (context) => runKnown(statements, context)

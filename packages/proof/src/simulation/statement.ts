@@ -1,0 +1,39 @@
+import type { ModelDatabase, ModelTransaction } from './modelDatabase.js'
+
+/** What a statement answers: rows as text or as objects, or rows in binary format. */
+export interface Answer {
+  readonly rows: readonly (readonly (string | null)[] | object)[]
+  readonly wire?: readonly Buffer[]
+  /** Of what is worth a line in the story. */
+  readonly told?: string
+}
+
+export interface StatementContext {
+  readonly database: ModelDatabase
+  readonly transaction: ModelTransaction
+  readonly text: string
+  readonly values: readonly unknown[]
+  /** Milliseconds of the server's clock. */
+  readonly now: number
+}
+
+/** Runs a statement in its transaction, and waits for the locks that it needs. */
+export type Run = (context: StatementContext) => Promise<Answer> | Answer
+
+/** Statements by a part of their text; the first that fits is it. */
+export type Known = readonly (readonly [part: string, run: Run])[]
+
+export function runKnown(known: Known, context: StatementContext): Promise<Answer> | Answer {
+  const found = known.find(([part]) => context.text.includes(part))
+  if (found === undefined) throw new UnknownStatement(context.text)
+  return found[1](context)
+}
+
+/** The code has a statement that the model has to learn. */
+export class UnknownStatement extends Error {
+  override readonly name = 'UnknownStatement'
+
+  constructor(text: string) {
+    super(`the model does not know this statement: ${text.slice(0, 300)}`)
+  }
+}
