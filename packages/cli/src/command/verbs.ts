@@ -129,7 +129,10 @@ export function addStatus(program: Command, run: RunVerb): void {
       'Shows who publishes and what waits, how far each consumer group is, how full the storage is, and what will not ' +
         'mend itself, with what to type next. Reads only.',
     )
-    .option('--watch', 'show it again every two seconds, until stopped')
+    .option(
+      '--watch',
+      'a live screen with rates and charts, until stopped; a line every two seconds where there is no terminal',
+    )
   withCommonFlags(withDatabaseFlags(command), 'the account as one JSON document a line on stdout')
     .addHelpText(
       'after',
