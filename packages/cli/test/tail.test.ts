@@ -67,3 +67,30 @@ test('tail of a database without the schema says what to run', async () => {
   expect(code).toBe(1)
   expect(stderr).toContain('oncebox migrate')
 })
+
+test('tail shows what its filters let through, and with --published what the relay sends, with its partition', async () => {
+  await using database = await migratedDatabase()
+  await emitSql(database, { topic: 'mails', key: 'a', payload: '{}' }, 3)
+  const written = startOncebox(
+    ['tail', '--json', '--topic', 'orders', '--key', 'k', '--type', 'test', '--lane', '0'],
+    database,
+  )
+  const published = startOncebox(['tail', '--json', '--published', '--topic', 'orders'], database)
+  // Both are following: what comes now is seen.
+  const following = () =>
+    database.pool.query(
+      `SELECT FROM pg_stat_activity WHERE application_name = 'oncebox tail' AND query ~ 'clock_timestamp|found'`,
+    )
+  await until(async () => (await following()).rows.length === 2, { what: 'both to follow', deadlineMs: 20_000 })
+  await emitSql(database, { topic: 'orders', key: 'other', payload: '{}' })
+  const [id] = await emitSql(database, { topic: 'orders', key: 'k', payload: '{}' })
+  await written.event((message) => message.id === id)
+  expect(written.events().map(({ key }) => key)).toEqual(['k'])
+  const topics = ['--topic', 'orders=billing', '--topic', 'mails=billing']
+  const relay = startOncebox(['relay', '--json', '--transport', 'pg-boss', ...topics], database)
+  const told = await published.event((message) => message.id === id)
+  expect(told).toMatchObject({ topic: 'orders', key: 'k', published: { lane: 0, at: expect.any(String) } })
+  expect(new Set(published.events().map(({ topic }) => topic))).toEqual(new Set(['orders']))
+  for (const { process } of [relay, written, published]) process.kill('SIGTERM')
+  for (const { ended } of [relay, written, published]) expect((await ended).code).toBe(0)
+})

@@ -66,6 +66,8 @@ export {
 } from './searchMessages.js'
 export { type Status, type StatusOptions, status } from './status.js'
 export { type TailCursor, type TailOptions, type TailPage, tail } from './tail.js'
+export type { TailFilter } from './tailFilter.js'
+export { type PublishedCursor, type PublishedMessage, type PublishedPage, tailPublished } from './tailPublished.js'
 export type { TailMessage } from './tailRows.js'
 export { isKnown, type Timeline, type TimelineOptions, timeline } from './timeline.js'
 export { type Verified, type VerifyOptions, verify } from './verify.js'

@@ -1,6 +1,7 @@
 import { OnceboxError, type Tx } from '@oncebox/core'
 import { defaultSchema, tables } from '@oncebox/schema'
-import { readBounds, readNewest, readPage, readWindow, type TailMessage } from './tailRows.js'
+import { type TailFilter, tailCondition } from './tailFilter.js'
+import { readBounds, readNewest, readPage, readWindow, type TailMessage, type TailSource } from './tailRows.js'
 
 /** Where a reader stands: plain data, to be handed to the next call as it is. */
 export interface TailCursor {
@@ -17,6 +18,8 @@ export interface TailOptions {
   readonly after?: TailCursor
   /** At most so many messages, 0 to 10,000. Default 100; for the first call, 10. */
   readonly limit?: number
+  /** Default: everything. The first call then looks among the newest 10,000 messages. */
+  readonly filter?: TailFilter
 }
 
 export interface TailPage {
@@ -36,31 +39,32 @@ export interface TailPage {
  *   `INVALID_SETTING` for the limit or the schema name.
  */
 export async function tail(tx: Tx, options: TailOptions = {}): Promise<TailPage> {
-  const { outbox } = tables(options.schema ?? defaultSchema)
-  const { after } = options
+  const schema = options.schema ?? defaultSchema
+  const { after, filter = {} } = options
+  const source = { outbox: tables(schema).outbox, where: (first: number) => tailCondition(filter, schema, first) }
   const limit = options.limit ?? (after === undefined ? 10 : 100)
   if (!Number.isInteger(limit) || limit < 0 || limit > 10_000) {
     throw new OnceboxError('INVALID_SETTING', 'The limit of tail is not a whole number from 0 to 10000')
   }
   if (after === undefined) {
-    const { messages, now } = await readNewest(tx, outbox, limit)
+    const { messages, now } = await readNewest(tx, source, limit)
     return { messages: messages.toReversed(), after: { last: now, page: null }, more: false }
   }
-  if (after.page !== null) return nextPage(tx, outbox, after.last, after.page, limit)
-  const { messages, now } = await readWindow(tx, outbox, after.last, limit + 1)
+  if (after.page !== null) return nextPage(tx, source, after.last, after.page, limit)
+  const { messages, now } = await readWindow(tx, source, after.last, limit + 1)
   if (messages.length <= limit) return { messages, after: { last: now, page: null }, more: false }
-  const bounds = await readBounds(tx, outbox, after.last, now)
-  return nextPage(tx, outbox, after.last, { upper: now, ...bounds }, limit)
+  const bounds = await readBounds(tx, source, after.last, now)
+  return nextPage(tx, source, after.last, { upper: now, ...bounds }, limit)
 }
 
 async function nextPage(
   tx: Tx,
-  outbox: string,
+  source: TailSource,
   last: string,
   page: NonNullable<TailCursor['page']>,
   limit: number,
 ): Promise<TailPage> {
-  const found = await readPage(tx, outbox, { last, ...page }, limit + 1)
+  const found = await readPage(tx, source, { last, ...page }, limit + 1)
   if (found.length <= limit) return { messages: found, after: { last: page.upper, page: null }, more: false }
   const messages = found.slice(0, limit)
   const position = messages.at(-1)?.position ?? page.position

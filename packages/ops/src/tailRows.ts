@@ -1,4 +1,5 @@
 import { OnceboxError, type Tx } from '@oncebox/core'
+import type { TailCondition } from './tailFilter.js'
 
 /** A message as it was written; never its payload. */
 export interface TailMessage {
@@ -13,6 +14,16 @@ export interface TailMessage {
   /** Of the payload; 0 for a tombstone. */
   readonly bytes: number
 }
+
+/** Where messages are read, and which of them. */
+export interface TailSource {
+  readonly outbox: string
+  /** The condition, with parameters numbered from `first` on. */
+  where(first: number): TailCondition
+}
+
+/** A filter that finds little must not go through everything retained. */
+const lookedThrough = 10_000
 
 interface Found {
   readonly messages: TailMessage[]
@@ -34,29 +45,34 @@ const present = `pg_current_snapshot()::text AS now, pg_is_in_recovery() AS stan
   pg_current_xact_id_if_assigned() IS NOT NULL AS writing`
 
 /** The newest messages, the newest first, and the snapshot they were seen in. */
-export async function readNewest(tx: Tx, outbox: string, limit: number): Promise<Found> {
+export async function readNewest(tx: Tx, { outbox, where }: TailSource, limit: number): Promise<Found> {
+  const { sql, values, open } = where(2)
+  const newest = open
+    ? outbox
+    : `(SELECT ${raw} FROM ${outbox} ORDER BY position DESC LIMIT ${lookedThrough}) AS newest`
   const { rows } = await tx.query<Row>(
     `SELECT ${present}, ${shown}
      FROM (VALUES (1)) AS always
-     LEFT JOIN (SELECT ${raw} FROM ${outbox} ORDER BY position DESC LIMIT $1::int) AS found ON true
+     LEFT JOIN (SELECT ${raw} FROM ${newest} WHERE ${sql} ORDER BY position DESC LIMIT $1::int) AS found ON true
      ORDER BY found.position DESC`,
-    [limit],
+    [limit, ...values],
   )
   return checked(rows)
 }
 
 /** Up to `limit` of the messages that the snapshot `last` did not see, by position, and the snapshot they were seen in. */
-export async function readWindow(tx: Tx, outbox: string, last: string, limit: number): Promise<Found> {
+export async function readWindow(tx: Tx, { outbox, where }: TailSource, last: string, limit: number): Promise<Found> {
+  const { sql, values } = where(3)
   const { rows } = await tx.query<Row>(
     `SELECT ${present}, ${shown}
      FROM (VALUES (1)) AS always
      LEFT JOIN (
-       (SELECT ${raw} FROM ${outbox} WHERE ${later} ORDER BY xid LIMIT $2::int)
+       (SELECT ${raw} FROM ${outbox} WHERE ${later} AND ${sql} ORDER BY xid LIMIT $2::int)
        UNION ALL
-       (SELECT ${raw} FROM ${outbox} WHERE ${wasRunning} ORDER BY xid LIMIT $2::int)
+       (SELECT ${raw} FROM ${outbox} WHERE ${wasRunning} AND ${sql} ORDER BY xid LIMIT $2::int)
      ) AS found ON true
      ORDER BY found.position`,
-    [last, limit],
+    [last, limit, ...values],
   )
   return checked(rows)
 }
@@ -70,19 +86,20 @@ const wasRunning = 'xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::pg_snapshot)))'
  */
 export async function readBounds(
   tx: Tx,
-  outbox: string,
+  { outbox, where }: TailSource,
   last: string,
   upper: string,
 ): Promise<{ position: string; end: string }> {
+  const { sql, values } = where(3)
   const { rows } = await tx.query<{ position: string; end: string }>(
     `SELECT (min(position) - 1)::text AS position, max(position)::text AS "end"
      FROM (
-       SELECT position FROM ${outbox} WHERE ${later} AND pg_visible_in_snapshot(xid, $2::pg_snapshot)
+       SELECT position FROM ${outbox} WHERE ${later} AND ${sql} AND pg_visible_in_snapshot(xid, $2::pg_snapshot)
        UNION ALL
-       SELECT position FROM ${outbox} WHERE ${wasRunning} AND pg_visible_in_snapshot(xid, $2::pg_snapshot)
+       SELECT position FROM ${outbox} WHERE ${wasRunning} AND ${sql} AND pg_visible_in_snapshot(xid, $2::pg_snapshot)
        OFFSET 0
      ) AS in_window`,
-    [last, upper],
+    [last, upper, ...values],
   )
   return { position: rows[0]?.position ?? '0', end: rows[0]?.end ?? '0' }
 }
@@ -90,17 +107,18 @@ export async function readBounds(
 /** Up to `limit` messages of the window from `last` to `upper`, by position, from behind `position` up to `end`. */
 export async function readPage(
   tx: Tx,
-  outbox: string,
+  { outbox, where }: TailSource,
   page: { last: string; upper: string; position: string; end: string },
   limit: number,
 ): Promise<TailMessage[]> {
+  const { sql, values } = where(6)
   const { rows } = await tx.query<TailMessage>(
     `SELECT ${shown}
      FROM ${outbox} AS found
-     WHERE position > $3::bigint AND position <= $4::bigint
+     WHERE position > $3::bigint AND position <= $4::bigint AND ${sql}
        AND pg_visible_in_snapshot(xid, $2::pg_snapshot) AND NOT pg_visible_in_snapshot(xid, $1::pg_snapshot)
      ORDER BY found.position LIMIT $5::int`,
-    [page.last, page.upper, page.position, page.end, limit],
+    [page.last, page.upper, page.position, page.end, limit, ...values],
   )
   return rows
 }

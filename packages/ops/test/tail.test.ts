@@ -1,4 +1,4 @@
-import { type TailCursor, type TailPage, tail } from '@oncebox/ops'
+import { type TailCursor, type TailPage, tail, tailPublished } from '@oncebox/ops'
 import { postgresVersions } from '@oncebox/testkit/harness'
 import { describe, expect, test } from 'vitest'
 import { asOperator, migratedDatabase, write } from './prepared.js'
@@ -99,5 +99,70 @@ describe.each(postgresVersions)('tail on Postgres %i', (version) => {
     } finally {
       client.release(true)
     }
+  })
+
+  test('only what a filter lets through, among the newest and in windows larger than a page, and nothing is passed over', async () => {
+    await using database = await migratedDatabase(version)
+    const { pool } = database
+    const tx = asOperator(database)
+    const mixed = (count: number) =>
+      pool.query(
+        `INSERT INTO oncebox.outbox (id, source, topic, key, type, payload)
+         SELECT gen_random_uuid(), 'shop', CASE WHEN i % 3 = 0 THEN 'orders' ELSE 'mails' END,
+           CASE WHEN i % 5 = 0 THEN NULL ELSE 'k' || i % 5 END, CASE WHEN i % 2 = 0 THEN 'made' ELSE 'paid' END, ''
+         FROM generate_series(1, $1::int) AS i`,
+        [count],
+      )
+    const named = (page: TailPage) => page.messages.map(({ topic, key, type }) => `${topic} ${key} ${type}`)
+    await mixed(30)
+    const filter = { topic: 'orders', key: 'k1', type: 'made' }
+    const first = await tail(tx, { filter })
+    expect(named(first)).toEqual(['orders k1 made'])
+    expect(
+      (await tail(tx, { filter: { topic: 'orders' }, limit: 4 })).messages.map(({ position }) => position),
+    ).toEqual(['21', '24', '27', '30'])
+    await mixed(300)
+    const seen: string[] = []
+    let { after } = first
+    for (let more = true; more; ) {
+      const page = await tail(tx, { after, filter, limit: 3 })
+      seen.push(...named(page))
+      ;({ after, more } = page)
+    }
+    expect(seen).toEqual(Array(10).fill('orders k1 made'))
+    await pool.query('INSERT INTO oncebox.relay_cursor (lane) VALUES (1)')
+    const lanes = await Promise.all([0, 1].map((lane) => tail(tx, { filter: { lane }, limit: 1_000 })))
+    expect(lanes.map(({ messages }) => messages.length).reduce((sum, each) => sum + each)).toBe(330)
+    const keys = lanes.map(({ messages }) => new Set(messages.map(({ key }) => key)))
+    expect([...(keys[0] as Set<string>)].filter((key) => keys[1]?.has(key))).toEqual([])
+  })
+
+  test('what is published is told with partition and offset, once, and a second publish is told again', async () => {
+    await using database = await migratedDatabase(version)
+    const { pool } = database
+    const tx = asOperator(database)
+    await pool.query(`INSERT INTO oncebox.pinned_topic (topic, partitions) VALUES ('orders', 1)`)
+    const ids = await write(pool, 3, 'k')
+    const note = (base: string | null) =>
+      pool.query(
+        `INSERT INTO oncebox.publication (first_position, last_position, base_offset, count, partition, lane, topic)
+         VALUES (1, 3, $1, 3, 0, 0, 'orders')`,
+        [base],
+      )
+    let { after, messages } = await tailPublished(tx)
+    expect(messages).toEqual([])
+    const next = async (filter = {}) => {
+      const page = await tailPublished(tx, { after, filter })
+      after = page.after
+      return page.messages.map(({ id, published }) => [id, published.partition, published.offset])
+    }
+    expect(await next()).toEqual([])
+    await note('40')
+    expect(await next()).toEqual(ids.map((id, place) => [id, 0, `${40 + place}`]))
+    expect(await next()).toEqual([])
+    await note(null)
+    expect(await next({ key: 'k', lane: 0, type: 'order.created' })).toEqual(ids.map((id) => [id, 0, null]))
+    await note('60')
+    expect(await next({ topic: 'mails' })).toEqual([])
   })
 })

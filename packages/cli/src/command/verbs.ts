@@ -150,11 +150,30 @@ export function addTail(program: Command, run: RunVerb): void {
     .summary('follow the outbox')
     .description(
       'Prints the newest messages of the outbox, then every message as its transaction commits, published or not, until ' +
-        'it is stopped. Shows what a message is, never its payload.',
+        'it is stopped; with --published every message as the relay publishes it, with partition and offset. Shows what a ' +
+        'message is, never its payload.',
     )
-    .option('--last <count>', 'how many of the newest to begin with', wholeNumber(0), 10)
+    .option(
+      '--last <count>',
+      'how many of the newest to begin with (filtered: of the newest 10,000)',
+      wholeNumber(0),
+      10,
+    )
+    .option('--published', 'as they are published, from now on, instead of as they are written')
+    .optionsGroup('Which:')
+    .option('--topic <name>', 'of this topic')
+    .option('--key <key>', 'with this key')
+    .option('--type <name>', 'of this message type')
+    .option('--lane <number>', 'of this lane', wholeNumber(0))
   withCommonFlags(withDatabaseFlags(command), 'one JSON document a message on stdout')
-    .addHelpText('after', examples('oncebox tail', 'oncebox tail --last 0 --json | jq \'select(.topic == "orders")\''))
+    .addHelpText(
+      'after',
+      examples(
+        'oncebox tail',
+        'oncebox tail --topic orders --type order.created',
+        'oncebox tail --published --key o-17 --json',
+      ),
+    )
     .action((flags: TailFlags) =>
       run(flags, async (console) => (await import('../verbs/tail.js')).tail(flags, console)),
     )

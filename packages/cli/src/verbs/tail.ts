@@ -1,5 +1,14 @@
+import type { Tx } from '@oncebox/core'
 import { fromPg } from '@oncebox/core/pg'
-import { tail as readTail, type TailCursor, type TailMessage } from '@oncebox/ops'
+import {
+  type PublishedCursor,
+  type PublishedMessage,
+  tail as readTail,
+  type TailCursor,
+  type TailFilter,
+  type TailMessage,
+  tailPublished,
+} from '@oncebox/ops'
 import { requireSchema } from '@oncebox/schema'
 import { openDatabase } from '../command/database.js'
 import { type ExitCode, exitCode } from '../command/exitCode.js'
@@ -11,11 +20,19 @@ import type { DatabaseFlags } from '../flags/databaseFlags.js'
 
 export interface TailFlags extends CommonFlags, DatabaseFlags {
   readonly last: number
+  readonly topic?: string
+  readonly key?: string
+  readonly type?: string
+  readonly lane?: number
+  readonly published?: boolean
 }
 
 const pollEveryMs = 250
 
-/** `oncebox tail`: the newest messages, then every message as its transaction commits, until it is told to stop. */
+/**
+ * `oncebox tail`: the newest messages, then every message as its transaction commits, or with `--published` as the relay
+ * publishes it, until it is told to stop.
+ */
 export async function tail(flags: TailFlags, console: Console): Promise<ExitCode> {
   const { output } = console
   const database = await openDatabase(flags, 'tail')
@@ -24,10 +41,12 @@ export async function tail(flags: TailFlags, console: Console): Promise<ExitCode
     await database.session(async (client) => {
       const tx = fromPg(client)
       await requireSchema(tx, { schema: flags.schema })
+      const filter = filterOf(flags)
+      if (flags.published === true) return followPublished(tx, flags.schema, filter, stop, console)
       let after: TailCursor | undefined
       while (!stop.aborted) {
         const place = after === undefined ? { limit: flags.last } : { after }
-        const page = await readTail(tx, { schema: flags.schema, ...place })
+        const page = await readTail(tx, { schema: flags.schema, filter, ...place })
         for (const message of page.messages) output.write(message, () => describe(message))
         after = page.after
         if (!page.more) await pause(pollEveryMs, stop)
@@ -37,6 +56,36 @@ export async function tail(flags: TailFlags, console: Console): Promise<ExitCode
   } finally {
     await database.end()
   }
+}
+
+async function followPublished(
+  tx: Tx,
+  schema: string,
+  filter: TailFilter,
+  stop: AbortSignal,
+  { output }: Console,
+): Promise<void> {
+  let after: PublishedCursor | undefined
+  while (!stop.aborted) {
+    const page = await tailPublished(tx, { schema, filter, ...(after === undefined ? {} : { after }) })
+    for (const message of page.messages) output.write(message, () => describePublished(message))
+    after = page.after
+    await pause(pollEveryMs, stop)
+  }
+}
+
+function filterOf({ topic, key, type, lane }: TailFlags): TailFilter {
+  return {
+    ...(topic === undefined ? {} : { topic }),
+    ...(key === undefined ? {} : { key }),
+    ...(type === undefined ? {} : { type }),
+    ...(lane === undefined ? {} : { lane }),
+  }
+}
+
+function describePublished(message: PublishedMessage): string {
+  const { at, partition, offset } = message.published
+  return `${describe({ ...message, time: at })}  to ${partition}${offset === null ? '' : `@${offset}`}`
 }
 
 function describe({ position, id, topic, key, type, time, bytes }: TailMessage): string {
