@@ -40,9 +40,14 @@ export class PageReader {
     this.entries.push(new RowEntry(bytes, start + headerAt, end, this.#templates))
   }
 
+  /** True when as many rows came as were asked for. */
+  get full(): boolean {
+    return this.#count >= this.#limits.rows
+  }
+
   /** True when rows may be left: as many came as were asked for, or bytes ran out. */
   get cut(): boolean {
-    return this.#count >= this.#limits.rows || this.entries.length < this.#count
+    return this.full || this.entries.length < this.#count
   }
 
   /** What a row is taken to be from now on. The estimate rises at once and falls slowly: too large a page is the danger. */

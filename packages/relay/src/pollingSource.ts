@@ -1,11 +1,12 @@
 import type { Tables } from '@oncebox/schema'
-import { firstRowBytes, PageReader, rowsToAskFor } from './pageReader.js'
+import { firstRowBytes, type PageLimits, PageReader, rowsToAskFor } from './pageReader.js'
 import type { Progress } from './progress.js'
 import type { Session } from './session.js'
 import type { Source, SourcePage } from './source.js'
 import { Templates } from './template.js'
 import {
   type LaneShare,
+  locateStatement,
   pageStatement,
   probeStatement,
   type WindowResult,
@@ -24,12 +25,13 @@ export interface PollingSourceOptions {
   readonly pageBytes: number
 }
 
+/** By the names they are prepared under. */
+type Statements = Readonly<Record<'oncebox_window' | 'oncebox_locate' | 'oncebox_page' | 'oncebox_probe', string>>
+
 /** Windows after PgQ: each holds what its own snapshot sees and the last one did not. */
 export class PollingSource implements Source {
   readonly #options: PollingSourceOptions
-  readonly #window: string
-  readonly #page: string
-  readonly #probe: string
+  readonly #statements: Statements
   readonly #templates = new Templates()
   #progress: Progress
   #rowBytes = firstRowBytes
@@ -38,28 +40,52 @@ export class PollingSource implements Source {
 
   constructor(options: PollingSourceOptions) {
     this.#options = options
-    this.#window = windowStatement(options.tables, options.share)
-    this.#page = pageStatement(options.tables, options.share)
-    this.#probe = probeStatement(options.tables)
+    const { tables, share } = options
+    this.#statements = {
+      oncebox_window: windowStatement(tables, share),
+      oncebox_locate: locateStatement(tables, share),
+      oncebox_page: pageStatement(tables, share),
+      oncebox_probe: probeStatement(tables),
+    }
     this.#progress = options.progress
   }
 
   async read(): Promise<SourcePage> {
-    const { session, pageRows, pageBytes } = this.#options
     const { last, page } = this.#progress
-    if (this.#quiet && page === null) {
-      const { snapshot, due } = await this.#look()
+    if (page !== null) return this.#readPage(page)
+    if (this.#quiet) {
+      const { snapshot, due } = await this.#ask('oncebox_probe', [], this.#reader({ rows: 1, bytes: 1 }))
       if (snapshot === last) return this.#nothing(due)
     }
-    const rows = rowsToAskFor(this.#rowBytes, { rows: pageRows, bytes: pageBytes })
-    const reader = new PageReader({ rows, bytes: pageBytes }, this.#templates)
-    if (page === null) await session.wireRows(this.#window, [last, rows], 'oncebox_window', reader.onRow)
-    else await session.wireRows(this.#page, [last, rows, page.upper, page.position], 'oncebox_page', reader.onRow)
-    const read = windowResult(reader)
+    return this.#readWindow()
+  }
+
+  /** A window that is larger than a page is looked for anew: where it begins, then page by page. */
+  async #readWindow(): Promise<SourcePage> {
+    const { last } = this.#progress
+    const limits = this.#limits()
+    const reader = this.#reader({ ...limits, rows: limits.rows + 1 })
+    const read = await this.#ask('oncebox_window', [last, limits.rows + 1], reader)
     this.#rowBytes = reader.rowBytesAfter(this.#rowBytes)
+    this.#quiet = read.snapshot === last
+    if (!reader.full) return this.#handOut(read, read.snapshot)
+    const located = await this.#ask('oncebox_locate', [last], this.#reader({ rows: 1, bytes: 1 }))
+    const page = { upper: located.snapshot, position: String(BigInt(located.first ?? 1) - 1n) }
+    this.#progress = { last, page }
+    return this.#readPage(page)
+  }
+
+  async #readPage({ upper, position }: NonNullable<Progress['page']>): Promise<SourcePage> {
+    const limits = this.#limits()
+    const reader = this.#reader(limits)
+    const read = await this.#ask('oncebox_page', [this.#progress.last, limits.rows, upper, position], reader)
+    this.#rowBytes = reader.rowBytesAfter(this.#rowBytes)
+    return this.#handOut(read, upper)
+  }
+
+  #handOut(read: WindowResult, upper: string): SourcePage {
+    const { last } = this.#progress
     this.#progress = progressAfter(this.#progress, read)
-    this.#quiet = page === null && read.snapshot === last
-    const upper = page?.upper ?? read.snapshot
     return {
       entries: read.entries,
       after: this.#progress,
@@ -69,10 +95,18 @@ export class PollingSource implements Source {
     }
   }
 
-  async #look(): Promise<WindowResult> {
-    const reader = new PageReader({ rows: 1, bytes: 1 }, this.#templates)
-    await this.#options.session.wireRows(this.#probe, [], 'oncebox_probe', reader.onRow)
+  async #ask(name: keyof Statements, values: readonly unknown[], reader: PageReader): Promise<WindowResult> {
+    await this.#options.session.wireRows(this.#statements[name], values, name, reader.onRow)
     return windowResult(reader)
+  }
+
+  #reader(limits: PageLimits): PageReader {
+    return new PageReader(limits, this.#templates)
+  }
+
+  #limits(): PageLimits {
+    const { pageRows, pageBytes } = this.#options
+    return { rows: rowsToAskFor(this.#rowBytes, { rows: pageRows, bytes: pageBytes }), bytes: pageBytes }
   }
 
   #nothing(due: boolean): SourcePage {

@@ -21,23 +21,38 @@ export const windowSessionSettings = {
 } as const
 
 /**
- * A fresh window. $1 last snapshot, $2 row limit.
+ * A fresh window, in order, where it holds fewer rows than the limit. $1 last snapshot, $2 row limit. As many as the limit:
+ * it is larger, and these are any of its rows.
  *
  * One statement finds the rows that its snapshot sees and `last` did not, and names its snapshot: nothing lies between.
- * The two arms are disjoint (xip lies below xmax) and fenced by OFFSET 0, so that each can only use the index on xid:
- * the index on position would walk through everything retained to find the first new row.
  */
 export function windowStatement(tables: Tables, share: LaneShare): string {
-  const arm = (condition: string) =>
-    `SELECT ${entryColumns} FROM ${tables.outbox} WHERE ${condition}${laneCondition(share)} OFFSET 0`
   return statement(
     tables,
     `SELECT ${entryColumns} FROM (
+      SELECT ${entryColumns} FROM (${fresh(tables, share, entryColumns)}) AS fresh LIMIT $2::int
+    ) AS window_rows ORDER BY position`,
+  )
+}
+
+/** Where a fresh window begins that is too large for one statement: the header alone, with its first position. $1 last. */
+export function locateStatement(tables: Tables, share: LaneShare): string {
+  const first = `(SELECT min(position)::text FROM (${fresh(tables, share, 'position')}) AS fresh)`
+  return `SELECT ${header(tables, `'first', ${first}`)}`
+}
+
+/**
+ * Rows that the statement's snapshot sees and $1 did not, in no order. The two arms are disjoint (xip lies below xmax) and
+ * fenced by OFFSET 0, so that each can only use the index on xid: the index on position would walk through everything
+ * retained to find the first new row.
+ */
+function fresh(tables: Tables, share: LaneShare, columns: string): string {
+  const arm = (condition: string) =>
+    `SELECT ${columns} FROM ${tables.outbox} WHERE ${condition}${laneCondition(share)} OFFSET 0`
+  return `
       (${arm('xid >= pg_snapshot_xmax($1::pg_snapshot)')})
       UNION ALL
-      (${arm('xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::pg_snapshot)))')})
-    ) AS fresh ORDER BY position LIMIT $2::int`,
-  )
+      (${arm('xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::pg_snapshot)))')})`
 }
 
 /**
@@ -72,8 +87,9 @@ function statement(tables: Tables, rows: string): string {
   UNION ALL (SELECT NULL, ${entryColumns} FROM (${rows}) AS rows)`
 }
 
-function header(tables: Tables): string {
+function header(tables: Tables, more = `'first', NULL`): string {
   return `json_build_object(
+      ${more},
       'snapshot', pg_current_snapshot()::text,
       'recovery', pg_is_in_recovery(),
       'xid', pg_current_xact_id_if_assigned()::text,
@@ -86,6 +102,7 @@ function laneCondition({ lane, lanes }: LaneShare): string {
 }
 
 interface Header {
+  readonly first: string | null
   readonly snapshot: string
   readonly recovery: boolean
   readonly xid: string | null
@@ -97,6 +114,8 @@ export interface WindowResult {
   /** The statement's own snapshot. */
   readonly snapshot: string
   readonly due: boolean
+  /** The first position of a window that was located. */
+  readonly first: string | null
   readonly entries: readonly Entry[]
   /** True when rows may be left: there were as many as the row limit allows, or bytes ran out. */
   readonly cut: boolean
@@ -105,9 +124,9 @@ export interface WindowResult {
 /** @throws OnceboxError `DATABASE_NOT_PRIMARY`, `WINDOW_IN_TRANSACTION` */
 export function windowResult({ header, entries, cut }: PageReader): WindowResult {
   if (header === undefined) throw new Error('a window came without its header row')
-  const { snapshot, due, ...session }: Header = JSON.parse(header.toString())
+  const { snapshot, due, first, ...session }: Header = JSON.parse(header.toString())
   requirePrimary(session)
-  return { snapshot, due, entries, cut }
+  return { snapshot, due, first, entries, cut }
 }
 
 function requirePrimary({ recovery, xid }: Pick<Header, 'recovery' | 'xid'>): void {

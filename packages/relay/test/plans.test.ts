@@ -2,7 +2,7 @@ import { tables } from '@oncebox/schema'
 import { postgresVersions } from '@oncebox/testkit/harness'
 import type pg from 'pg'
 import { describe, expect, test } from 'vitest'
-import { pageStatement, windowSessionSettings, windowStatement } from '../dist/windowQuery.js'
+import { locateStatement, pageStatement, windowSessionSettings, windowStatement } from '../dist/windowQuery.js'
 import { bench } from './relayBench.js'
 
 interface PlanNode {
@@ -21,6 +21,7 @@ function nodes(plan: PlanNode): PlanNode[] {
 const share = { lane: 0, lanes: 1 }
 const statements = {
   window: { text: windowStatement(tables(), share), types: 'pg_snapshot, int' },
+  locate: { text: locateStatement(tables(), share), types: 'pg_snapshot' },
   page: { text: pageStatement(tables(), share), types: 'pg_snapshot, int, pg_snapshot, bigint' },
 }
 
@@ -69,13 +70,16 @@ describe.each(postgresVersions)('plans on Postgres %i', (version) => {
       for (let i = 0; i < 3; i++) await client.query(`select oncebox.emit('t', 'k', 'x', $1::text)`, [`${i}`])
       if (!shape.includes('empty')) await client.query(analyze)
 
-      const small = await readsOf(client, 'window', [last, 500])
+      const small = await readsOf(client, 'window', [last, 501])
       expect(small).toMatchObject({ types: ['Index Scan'], indexes: ['xid'], rows: 3 })
 
       await at.fill('t', 1_000)
       const upper = (await client.query('select pg_current_snapshot()::text as upper')).rows[0].upper
-      const large = await readsOf(client, 'window', [last, 500])
-      expect(large).toMatchObject({ types: ['Index Scan'], indexes: ['xid'], rows: 1003 })
+      const large = await readsOf(client, 'window', [last, 501])
+      expect(large).toMatchObject({ types: ['Index Scan'], indexes: ['xid'], rows: 501 })
+
+      const located = await readsOf(client, 'locate', [last])
+      expect(located).toMatchObject({ types: ['Index Scan'], indexes: ['xid'], rows: 1003 })
 
       const page = await readsOf(client, 'page', [last, 500, upper, 3_503])
       expect(page).toMatchObject({ types: ['Index Scan'], indexes: ['position'], sortsBelowLimit: false })

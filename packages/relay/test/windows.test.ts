@@ -139,3 +139,24 @@ describe.each(postgresVersions)('windows on Postgres %i', (version) => {
     expect(await at.query('select from oncebox.scheduled')).toEqual([])
   })
 })
+
+test('G1 and G4: a window larger than a page begins at its lowest position, which need not be of its first transaction', async () => {
+  await using at = await bench()
+  const early = await at.open()
+  await early.query('begin')
+  await early.query('select pg_current_xact_id()')
+  for (const key of ['a', 'b', 'c']) await at.emit('t', key, key)
+  await early.query(`select oncebox.emit('t', 'd', 'x', 'd'::text)`)
+  await early.query('commit')
+  const session = await Session.open(at.relayPool, { settings: windowSessionSettings, timeoutMs: 20_000 })
+  try {
+    const progress = { last: '3:3:', page: null }
+    const source = new PollingSource({ session, tables: tables(), share, progress, pageRows: 2, pageBytes: 10_000 })
+    const pages = [await source.read(), await source.read(), await source.read()]
+    expect(pages.map(({ entries }) => entries.map(({ keyText }) => keyText))).toEqual([['a', 'b'], ['c', 'd'], []])
+    expect(pages.map(({ windowDone }) => windowDone)).toEqual([false, false, true])
+    expect(await source.read()).toMatchObject({ entries: [], windowDone: true })
+  } finally {
+    session.close()
+  }
+})
