@@ -1,4 +1,5 @@
 import { type OutgoingRecord, orderKey, type PublishOutcome } from '@oncebox/transport'
+import type { BatchLimits } from './batchLimits.js'
 import type { Compression } from './options.js'
 import { produceVerdict } from './produceErrors.js'
 import type { PartitionBatch } from './produceRequest.js'
@@ -10,6 +11,9 @@ import type { PartitionSequences } from './sequences.js'
 interface Unresolved extends PartitionBatch {
   readonly indexes: readonly number[]
   readonly baseSequence: number
+  /** Bytes by the estimate that it was filled by. */
+  readonly estimate: number
+  readonly builtAtMs: number
 }
 
 export interface PartitionQueueParts {
@@ -21,7 +25,7 @@ export interface PartitionQueueParts {
   /** Where the outcome of each record is put. */
   readonly outcomes: PublishOutcome[]
   readonly sequences: PartitionSequences
-  readonly maxBatchBytes: number
+  readonly limits: BatchLimits
   readonly compression: Compression
   /** What batches are written into; the queue's own until it is done. */
   readonly out: RecordWriter
@@ -62,7 +66,7 @@ export class PartitionQueue {
    */
   batch(nowMs: number): PartitionBatch | null {
     if (this.#unresolved !== null) return this.#unresolved
-    const indexes = this.#take()
+    const { indexes, estimate } = this.#take(nowMs)
     if (indexes.length === 0) return null
     const { out, records, sequences, compression } = this.#parts
     const stamp = sequences.stamp(this.#name)
@@ -75,7 +79,8 @@ export class PartitionQueue {
     }
     const bytes = out.buffer.subarray(0, out.position)
     const { topic, partition } = this
-    this.#unresolved = { topic, partition, bytes, indexes, baseSequence: stamp.baseSequence }
+    const { baseSequence } = stamp
+    this.#unresolved = { topic, partition, bytes, indexes, baseSequence, estimate, builtAtMs: nowMs }
     this.#maybeWritten = false
     return this.#unresolved
   }
@@ -91,7 +96,7 @@ export class PartitionQueue {
    *   `newProducer` when this producer id cannot go on.
    */
   settle(errorCode: number, baseOffset: bigint): 'next' | 'again' | 'newProducer' {
-    const { indexes, baseSequence } = this.#unresolved as Unresolved
+    const { indexes, baseSequence, estimate, builtAtMs } = this.#unresolved as Unresolved
     const verdict = errorCode === 0 ? null : produceVerdict(errorCode)
     switch (verdict?.kind) {
       case undefined:
@@ -111,6 +116,9 @@ export class PartitionQueue {
         this.refuse(verdict)
         return 'next'
       case 'split':
+        if (verdict.code === 'RECORD_TOO_LARGE' && indexes.length > 1) {
+          this.#parts.limits.refused(this.topic, estimate, builtAtMs)
+        }
         this.#split(indexes, verdict)
         return 'next'
     }
@@ -182,22 +190,24 @@ export class PartitionQueue {
   }
 
   /** Takes from the first run as many indexes as fit one batch. */
-  #take(): readonly number[] {
+  #take(nowMs: number): { readonly indexes: readonly number[]; readonly estimate: number } {
     const run = this.#runs[0]
-    if (run === undefined) return []
-    const { records, maxBatchBytes } = this.#parts
-    let bytes = 0
+    if (run === undefined) return { indexes: [], estimate: 0 }
+    const { records, limits } = this.#parts
+    const most = limits.of(this.topic, nowMs)
+    let estimate = 0
     let end = 0
     for (; end < run.length; end++) {
-      bytes += recordSizeEstimate(records[run[end] as number] as OutgoingRecord)
-      if (end > 0 && bytes > maxBatchBytes) break
+      const next = estimate + recordSizeEstimate(records[run[end] as number] as OutgoingRecord)
+      if (end > 0 && next > most) break
+      estimate = next
     }
     if (end === run.length) {
       this.#runs.shift()
-      return run
+      return { indexes: run, estimate }
     }
     this.#runs[0] = run.slice(end)
-    return run.slice(0, end)
+    return { indexes: run.slice(0, end), estimate }
   }
 
   #held(index: number): boolean {

@@ -1,6 +1,7 @@
 import { partitionOf } from '@oncebox/core'
 import type { OutgoingRecord, PublishOutcome } from '@oncebox/transport'
 import { initProducerIdV4 } from '@platformatic/kafka'
+import { BatchLimits } from './batchLimits.js'
 import type { Cluster, TopicState } from './cluster.js'
 import { ask, within } from './connections.js'
 import { Delivery, type DeliveryTarget } from './delivery.js'
@@ -26,6 +27,7 @@ const keptWriterBytes = 4 << 20
  */
 export class KafkaPublisher {
   readonly #settings: Settings
+  readonly #limits: BatchLimits
   readonly #cluster: Cluster
   #sequences: PartitionSequences | null = null
   /** The calls so far; each waits for the one before. */
@@ -43,6 +45,7 @@ export class KafkaPublisher {
     newSequences = (producerId: bigint, producerEpoch: number) => new PartitionSequences(producerId, producerEpoch),
   ) {
     this.#settings = settings
+    this.#limits = new BatchLimits(settings.maxBatchBytes)
     this.#cluster = cluster
     this.#newSequences = newSequences
   }
@@ -167,11 +170,12 @@ export class KafkaPublisher {
       else indexes.push(index)
     }
     this.#nextKeyless++
-    const { maxBatchBytes, compression } = this.#settings
+    const { compression } = this.#settings
+    const limits = this.#limits
     return [...topics].flatMap(([topic, byPartition]) =>
       Array.from(byPartition, ([partition, indexes]) => {
         const out = this.#writers.pop() ?? new RecordWriter(1 << 16)
-        const common = { records, outcomes, sequences, maxBatchBytes, compression, out }
+        const common = { records, outcomes, sequences, limits, compression, out }
         return { queue: new PartitionQueue({ topic, partition, indexes, ...common }), out }
       }),
     )

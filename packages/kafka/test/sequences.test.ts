@@ -3,6 +3,7 @@ import { silentLogger } from '@oncebox/core'
 import type { OutgoingRecord, PublishOutcome } from '@oncebox/transport'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { BatchLimits } from '../src/batchLimits.js'
 import { Delivery, type DeliveryTarget } from '../src/delivery.js'
 import { PartitionQueue } from '../src/partitionQueue.js'
 import type { PartitionResult } from '../src/produceResponse.js'
@@ -157,7 +158,7 @@ async function publish(
     indexes: records.map((_, index) => index),
     outcomes,
     sequences,
-    maxBatchBytes: 120,
+    limits: new BatchLimits(120),
     compression: 'none',
     out: new RecordWriter(64),
   })
@@ -287,7 +288,7 @@ describe('delivery to several brokers', () => {
     const records = recordsOf(['0', '1', '2', '3'], 4)
     const outcomes = new Array<PublishOutcome>(records.length)
     const queues = [[0], [1, 2, 3]].map((indexes, partition) => {
-      const common = { topic: 't', maxBatchBytes: 1, compression: 'none', out: new RecordWriter(64) } as const
+      const common = { topic: 't', limits: new BatchLimits(1), compression: 'none', out: new RecordWriter(64) } as const
       return new PartitionQueue({ ...common, partition, records, indexes, outcomes, sequences })
     })
     const common = { clock: simulatedClock(), logger: silentLogger, attemptTimeoutMs: 1_000 }
@@ -316,7 +317,12 @@ describe('delivery to several brokers', () => {
       [0, 1],
       [2, 3],
     ].map((indexes, partition) => {
-      const common = { topic: 't', maxBatchBytes: 1_000, compression: 'none', out: new RecordWriter(64) } as const
+      const common = {
+        topic: 't',
+        limits: new BatchLimits(1_000),
+        compression: 'none',
+        out: new RecordWriter(64),
+      } as const
       return new PartitionQueue({ ...common, partition, records, indexes, outcomes, sequences })
     })
     const common = { clock: simulatedClock(), logger: silentLogger, attemptTimeoutMs: 1_000 }
