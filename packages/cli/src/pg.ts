@@ -1,1 +1,1 @@
-export { fromPg, pgDatabase, surviveConnectionLoss } from '@oncebox/core/pg'
+export { fromPg, type PgOptions, pgDatabase, surviveConnectionLoss } from '@oncebox/core/pg'

@@ -1,5 +1,5 @@
 import { OnceboxError } from './errors.js'
-import type { Tx } from './tx.js'
+import { queryPrepared, type Tx } from './tx.js'
 
 /**
  * A `Tx` that refuses statements once its transaction has ended. A driver would run them all the same, outside any
@@ -12,6 +12,10 @@ export function endableTx(tx: Tx): { readonly tx: Tx; end(): void } {
       async query(text, values) {
         if (ended) throw transactionEnded()
         return tx.query(text, values)
+      },
+      async queryPrepared(text, values) {
+        if (ended) throw transactionEnded()
+        return queryPrepared(tx, text, values)
       },
     },
     end() {

@@ -10,6 +10,27 @@ export interface Tx {
     text: string,
     values?: readonly unknown[],
   ): Promise<{ readonly rows: Row[] }>
+
+  /**
+   * The same for one of a few texts that come again and again, from an adapter that has the server prepare those once a
+   * connection. Optional; `queryPrepared` takes `query` where there is none.
+   */
+  queryPrepared?<Row extends object = Record<string, unknown>>(
+    text: string,
+    values: readonly unknown[],
+  ): Promise<{ readonly rows: Row[] }>
+}
+
+/**
+ * Runs a statement whose text is always the same (all that varies are its values), prepared where the transaction's
+ * adapter does that. A text that is put together anew for every call is not for here: each would stay prepared.
+ */
+export function queryPrepared<Row extends object = Record<string, unknown>>(
+  tx: Tx,
+  text: string,
+  values: readonly unknown[],
+): Promise<{ readonly rows: Row[] }> {
+  return tx.queryPrepared === undefined ? tx.query<Row>(text, values) : tx.queryPrepared<Row>(text, values)
 }
 
 /** Both faces of one transaction: the library's own (`trx`) and the project's (`tx`). */

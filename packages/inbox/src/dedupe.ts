@@ -1,4 +1,4 @@
-import type { Tx } from '@oncebox/core'
+import { queryPrepared, type Tx } from '@oncebox/core'
 import type { Tables } from '@oncebox/schema'
 import { idleLimit } from './idleLimit.js'
 import { foreignIdentity, type MessageId } from './messageId.js'
@@ -27,7 +27,8 @@ export async function insertIds(
   const idle = idleMs === null ? null : String(idleMs)
   const ring = ids.filter((id) => id.kind === 'ring').map((id) => id.id)
   if (ring.length > 0) {
-    const { rows } = await tx.query<{ ids: string | null }>(
+    const { rows } = await queryPrepared<{ ids: string | null }>(
+      tx,
       `WITH limited AS MATERIALIZED (SELECT ${idleLimit('$3')}), inserted AS (
          INSERT INTO ${tables.inbox} (consumer, message_id)
          SELECT $1::text, id::uuid

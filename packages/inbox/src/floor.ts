@@ -1,4 +1,4 @@
-import { OnceboxError, type Tx } from '@oncebox/core'
+import { OnceboxError, queryPrepared, type Tx } from '@oncebox/core'
 import type { Tables } from '@oncebox/schema'
 import type { TopicPartition } from '@oncebox/transport'
 import type { MessageId } from './messageId.js'
@@ -25,7 +25,8 @@ export interface Gate {
  * `partition` null: on transports without offsets.
  */
 export async function readGate(tx: Tx, tables: Tables, group: string, partition: TopicPartition | null): Promise<Gate> {
-  const { rows } = await tx.query<Row>(
+  const { rows } = await queryPrepared<Row>(
+    tx,
     `SELECT last_value::text AS floor,
        (extract(epoch FROM clock_timestamp()) * 1000)::bigint::text AS now,
        pg_current_xact_id()::text AS transaction,

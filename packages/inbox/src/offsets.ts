@@ -1,4 +1,4 @@
-import { OnceboxError, type Tx } from '@oncebox/core'
+import { OnceboxError, queryPrepared, type Tx } from '@oncebox/core'
 import type { Tables } from '@oncebox/schema'
 import type { TopicPartition } from '@oncebox/transport'
 
@@ -49,8 +49,9 @@ export async function finish(
   const check = 'coalesce(pg_current_xact_id_if_assigned()::text = $1::text, false) AS same'
   const { rows } =
     next === null
-      ? await tx.query<{ same: boolean }>(`SELECT ${check}, ${raise}`, [transaction])
-      : await tx.query<{ same: boolean }>(
+      ? await queryPrepared<{ same: boolean }>(tx, `SELECT ${check}, ${raise}`, [transaction])
+      : await queryPrepared<{ same: boolean }>(
+          tx,
           `WITH verified AS MATERIALIZED (SELECT ${check}), written AS (
              INSERT INTO ${tables.consumerOffset} AS stored (consumer, topic, topic_id, partition, next_offset)
              SELECT $2::text, $3::text, $4::text, $5::integer, $6::text::bigint FROM verified WHERE same

@@ -5,6 +5,7 @@ import {
   type MessageContracts,
   type MessageInput,
   OnceboxError,
+  queryPrepared,
   requireTx,
   systemClock,
   type Tx,
@@ -91,8 +92,8 @@ export function createOutbox<const C extends MessageContracts = Record<never, ne
     const entry = encode(message, traceContext())
     const { id, topic, key, type, contentType, headers, payload, dueAt } = entry
     const values = [id, source, topic, key, type, contentType, headers, payload]
-    if (dueAt === null) await tx.query(sql.emit, values)
-    else await tx.query(sql.schedule, [...values, dueAt.toISOString()])
+    if (dueAt === null) await queryPrepared(tx, sql.emit, values)
+    else await queryPrepared(tx, sql.schedule, [...values, dueAt.toISOString()])
     return id
   }
 
@@ -105,7 +106,7 @@ export function createOutbox<const C extends MessageContracts = Record<never, ne
     const trace = traceContext()
     const entries = complete.map((message) => encode(message, trace))
     const scheduled = entries.some((entry) => entry.dueAt !== null)
-    await tx.query(scheduled ? sql.emitManyScheduled : sql.emitMany, batchParameters(entries, source))
+    await queryPrepared(tx, scheduled ? sql.emitManyScheduled : sql.emitMany, batchParameters(entries, source))
     return entries.map((entry) => entry.id)
   }
 

@@ -4,10 +4,10 @@ import { createOutbox } from '@oncebox/outbox'
 import pg from 'pg'
 import { measure } from '../armResult.js'
 import { payloadOf, topic, type } from '../workload.js'
-import { type WriteArm, writeArms, writers } from '../writeArms.js'
+import { type WriteArm, type WriteWay, writeArms, writers } from '../writeArms.js'
 
 const seconds = Number(process.env.SECONDS)
-const { message, pipeline } = writeArms[process.env.WAY as WriteArm]
+const { message, pipeline, prepared = false }: WriteWay = writeArms[process.env.WAY as WriteArm]
 const outbox = createOutbox({ source: 'bench' })
 const clients = await Promise.all(
   Array.from({ length: writers }, async () => {
@@ -25,7 +25,7 @@ const outgoing = () => {
 
 /** One transaction; resolves to how many messages it wrote. */
 async function transaction(client: pg.Client): Promise<number> {
-  const tx = fromPg(client)
+  const tx = fromPg(client, { prepare: prepared })
   if (message === 'many') {
     await client.query('BEGIN')
     await outbox.emitMany(tx, Array.from({ length: 1_000 }, outgoing))
@@ -34,7 +34,11 @@ async function transaction(client: pg.Client): Promise<number> {
   }
   const begun = client.query('BEGIN')
   if (pipeline !== 'all') await begun
-  const business = client.query('INSERT INTO orders (customer, cents) VALUES ($1, $2)', [`c${sequence % 100}`, 100])
+  const business = client.query({
+    ...(prepared ? { name: 'business' } : {}),
+    text: 'INSERT INTO orders (customer, cents) VALUES ($1, $2)',
+    values: [`c${sequence % 100}`, 100],
+  })
   if (pipeline !== 'all') await business
   const emitted = message === 'one' ? outbox.emit(tx, outgoing()) : undefined
   if (message === 'none') sequence++

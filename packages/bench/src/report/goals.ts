@@ -105,6 +105,11 @@ export const goals: readonly Goal[] = [
     value: ratio('write', 'outbox', 'businessOnly'),
   },
   {
+    what: 'the same, statements prepared (`prepare` of `fromPg`), Node.js',
+    ...atLeast(0.85),
+    value: ratio('write', 'outboxPrepared', 'businessOnlyPrepared'),
+  },
+  {
     what: 'the same, message sent together with COMMIT, Node.js',
     ...atLeast(0.93),
     value: ratio('write', 'outboxPipelined', 'businessOnly'),
