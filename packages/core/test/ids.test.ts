@@ -23,6 +23,24 @@ describe('ids', () => {
     expect(new Set(ids).size).toBe(ids.length)
   })
 
+  it('share no random bytes, and one resumed in a later millisecond draws new ones', () => {
+    const clock = vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 1_000)
+    const random = vi.spyOn(globalThis.crypto, 'getRandomValues')
+    try {
+      // The last 48 bits hold nothing but random bytes.
+      const tails = new Set(Array.from({ length: 500 }, () => localIds.next().slice(-12)))
+      expect(tails.size).toBe(500)
+      expect(random.mock.calls.length).toBeLessThan(20)
+      random.mockClear()
+      clock.mockReturnValue(Date.now() + 1)
+      localIds.next()
+      expect(random).toHaveBeenCalledOnce()
+    } finally {
+      clock.mockRestore()
+      random.mockRestore()
+    }
+  })
+
   it('carry the time they are given', () => {
     const due = Date.UTC(2027, 0, 1, 12)
     const ids = Array.from({ length: 100 }, () => localIds.next(due))
