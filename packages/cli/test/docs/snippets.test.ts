@@ -30,7 +30,7 @@ async function problemsOf(files: readonly Snippet[]): Promise<string> {
   for (const { name, code } of files) await writeFile(join(project, String(name)), code)
   const settings = {
     extends: join(root, 'tsconfig.base.json'),
-    compilerOptions: { noEmit: true, declaration: false, sourceMap: false },
+    compilerOptions: { noEmit: true, declaration: false, sourceMap: false, allowImportingTsExtensions: true },
     include: ['*.ts'],
   }
   await writeFile(join(project, 'tsconfig.json'), JSON.stringify(settings))
@@ -45,6 +45,12 @@ test("the README's snippets compile as files of one project", async () => {
   const files = snippetsOf('README.md')
   expect(files.map(({ name }) => name)).toEqual(['messages.ts', 'orders.ts', 'relay.ts', 'billing.ts'])
   expect(await problemsOf(files)).toBe('')
+}, 60_000)
+
+test('the files of the tutorial compile, in the state in which its reader leaves them', async () => {
+  const files = new Map(snippetsOf('docs/tutorial.md').map((file) => [file.name, file]))
+  expect([...files.keys()]).toEqual(['shop.ts', 'messages.ts', 'billing.ts'])
+  expect(await problemsOf([...files.values()])).toBe('')
 }, 60_000)
 
 test('the snippets of all patterns compile together', async () => {
