@@ -11,6 +11,7 @@ const schema = 'oncebox'
 /** What can be measured: the name in the result, the file in `arms/`, and what it is run with. */
 export const drainArms = {
   oncebox: { script: 'relay', env: { TRANSPORT: 'kafka' } },
+  onceboxMetrics: { script: 'relay', env: { TRANSPORT: 'kafka', METRICS: 'on' } },
   onceboxKafkajs: { script: 'relay', env: { TRANSPORT: 'kafkajs' } },
   rawRead: { script: 'rawRead', env: {} },
   rawProduce: { script: 'rawProduce', env: {} },
@@ -20,6 +21,9 @@ export const drainArms = {
 } as const
 
 export type DrainArm = keyof typeof drainArms
+
+/** What is measured when nobody names arms. The price of metrics is asked for: it is a ratio to `oncebox` and nothing else. */
+export const usualArms = (Object.keys(drainArms) as DrainArm[]).filter((arm) => arm !== 'onceboxMetrics')
 
 export interface DrainOptions {
   readonly messages: number

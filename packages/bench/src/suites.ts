@@ -1,5 +1,5 @@
 import { consume } from './consume.js'
-import { type DrainArm, drain, drainArms } from './drain.js'
+import { drain, usualArms } from './drain.js'
 import { inbox } from './inbox.js'
 import { latency } from './latency.js'
 import { peerArms, peers } from './peers.js'
@@ -56,8 +56,7 @@ export const quick: Extent = {
 
 /** What a run of all subcommands runs, in this order. */
 export const suites = {
-  drain: ({ messages, rounds }: Extent, progress: Progress) =>
-    drain({ messages, rounds, arms: Object.keys(drainArms) as DrainArm[], progress }),
+  drain: ({ messages, rounds }: Extent, progress: Progress) => drain({ messages, rounds, arms: usualArms, progress }),
   peers: ({ messages, rounds }: Extent, progress: Progress) => peers({ messages, rounds, arms: peerArms, progress }),
   profile: ({ messages }: Extent, progress: Progress) => profile({ messages, progress }),
   write: ({ writeSeconds: seconds, rounds }: Extent, progress: Progress) => write({ seconds, rounds, progress }),

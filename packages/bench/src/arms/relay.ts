@@ -4,19 +4,23 @@ import { kafkajs } from '@oncebox/kafkajs'
 import { createRelay } from '@oncebox/relay'
 import pg from 'pg'
 import { measure } from '../armResult.js'
+import { readMetrics } from '../readMetrics.js'
 
 const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL })
 // A session that ends while idle is the pool's business.
 pool.on('error', () => undefined)
 const brokers = (process.env.KAFKA_BROKERS ?? '').split(',')
 const publisher = process.env.TRANSPORT === 'kafkajs' ? kafkajs({ brokers }) : kafka({ brokers })
+const metrics = process.env.METRICS === 'on' ? readMetrics(pool) : null
 const relay = createRelay({
   pool,
   publisher,
+  ...(metrics === null ? {} : { onEvent: metrics.relay }),
   ...(process.env.BATCH ? { batchMessages: Number(process.env.BATCH) } : {}),
 })
 await relay.start()
 await measure(async () => (await relay.drain()).published)
+await metrics?.stop()
 await relay.stop()
 await publisher.close()
 await pool.end()
