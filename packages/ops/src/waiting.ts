@@ -1,5 +1,5 @@
 import type { Tx } from '@oncebox/core'
-import { laneOfKey, tables } from '@oncebox/schema'
+import { laneOfKey, outboxRing, tables } from '@oncebox/schema'
 
 /** How far a lane got, as `relay_cursor` keeps it: snapshots and position in their text form. */
 export interface LanePosition {
@@ -30,7 +30,7 @@ export async function countWaiting(tx: Tx, schema: string, position: LanePositio
   const paging = position.upper !== null && position.page !== null
   const mine = position.lanes === 1 ? 'true' : `${laneOfKey('key', position.lanes)} = ${position.lane}`
   const { rows } = await tx.query<{ counted: number; whole: boolean; oldest: number | null; estimate: string | null }>(
-    `WITH seen AS (${paging ? whilePaging(outbox, mine) : betweenWindows(outbox, mine)}),
+    `WITH seen AS (${paging ? whilePaging(schema, mine) : betweenWindows(schema, mine)}),
      waiting AS (SELECT position, created_at FROM seen WHERE still_waiting AND mine)
      SELECT
        (SELECT count(*)::int FROM waiting) AS counted,
@@ -51,28 +51,35 @@ export async function countWaiting(tx: Tx, schema: string, position: LanePositio
 }
 
 /** Everything that the snapshot $1 did not see. */
-function betweenWindows(outbox: string, mine: string): string {
-  return unseenBy(outbox, mine, '$1::pg_snapshot', 'true')
+function betweenWindows(schema: string, mine: string): string {
+  return unseenBy(schema, mine, '$1::pg_snapshot', 'true')
 }
 
 /**
  * The window from $1 to $2 is done up to position $3. What lies behind $3 waits unless $1 saw it; what lies before $3
  * waits only if $2 did not see it.
  */
-function whilePaging(outbox: string, mine: string): string {
-  return `(
-    SELECT 'page' AS branch, position, created_at, NOT pg_visible_in_snapshot(xid, $1::pg_snapshot) AS still_waiting, ${mine} AS mine
-    FROM ${outbox} WHERE position > $3::bigint ORDER BY position LIMIT ${exactUpTo + 1}
-  ) UNION ALL (${unseenBy(outbox, mine, '$2::pg_snapshot', 'position <= $3::bigint')})`
+function whilePaging(schema: string, mine: string): string {
+  const unseen = 'NOT pg_visible_in_snapshot(xid, $1::pg_snapshot)'
+  return `(${branch(schema, 'page', mine, unseen, 'position > $3::bigint', 'position')})
+    UNION ALL (${unseenBy(schema, mine, '$2::pg_snapshot', 'position <= $3::bigint')})`
 }
 
 /** Two branches instead of OR: each keeps the order of its index. */
-function unseenBy(outbox: string, mine: string, snapshot: string, condition: string): string {
-  return `(
-    SELECT 'later' AS branch, position, created_at, ${condition} AS still_waiting, ${mine} AS mine
-    FROM ${outbox} WHERE xid >= pg_snapshot_xmax(${snapshot}) ORDER BY xid LIMIT ${exactUpTo + 1}
-  ) UNION ALL (
-    SELECT 'running' AS branch, position, created_at, ${condition} AS still_waiting, ${mine} AS mine
-    FROM ${outbox} WHERE xid = ANY (ARRAY(SELECT pg_snapshot_xip(${snapshot}))) ORDER BY xid LIMIT ${exactUpTo + 1}
-  )`
+function unseenBy(schema: string, mine: string, snapshot: string, waits: string): string {
+  return `(${branch(schema, 'later', mine, waits, `xid >= pg_snapshot_xmax(${snapshot})`, 'xid')})
+    UNION ALL (${branch(schema, 'running', mine, waits, `xid = ANY (ARRAY(SELECT pg_snapshot_xip(${snapshot})))`, 'xid')})`
+}
+
+/**
+ * The first rows of a condition in the order of an index. Leaf by leaf: over all of them at once, statistics from before the
+ * backlog let the planner sort everything that waits, because an empty leaf has no order to merge.
+ */
+function branch(schema: string, name: string, mine: string, waits: string, condition: string, order: string): string {
+  const leaves = [...outboxRing.leaves, outboxRing.defaultLeaf].map(
+    (leaf) => `(SELECT position, created_at, xid, key FROM ${tables(schema).of(leaf)}
+      WHERE ${condition} ORDER BY ${order} LIMIT ${exactUpTo + 1})`,
+  )
+  return `SELECT '${name}' AS branch, position, created_at, ${waits} AS still_waiting, ${mine} AS mine
+    FROM (${leaves.join(' UNION ALL ')}) AS leaf ORDER BY ${order} LIMIT ${exactUpTo + 1}`
 }

@@ -77,6 +77,17 @@ describe.each(postgresVersions)('with many rows retained, on Postgres %i', (vers
     expect(await rowsRead(client, () => status(client))).toBeLessThan(31_000)
   })
 
+  test('a backlog that statistics know nothing of is sampled all the same', async () => {
+    await client.query('ANALYZE oncebox.outbox')
+    await client.query(
+      `UPDATE oncebox.relay_cursor SET last_snapshot = pg_current_snapshot(), upper_snapshot = NULL, page_position = NULL`,
+    )
+    await write(client, 60_000)
+    expect((await status(client)).lanes[0]?.waiting).toBeGreaterThan(50_000)
+    expect(await rowsRead(client, () => status(client))).toBeLessThan(31_000)
+    await client.query('DELETE FROM oncebox.outbox WHERE position > $1', [retained + 100])
+  })
+
   test('tail reads a large transaction once for its bounds, then only the pages', async () => {
     const first = await tail(client, { after: { last: '3:3:', page: null }, limit: 50 })
     expect(first.messages[0]?.position).toBe('1')
