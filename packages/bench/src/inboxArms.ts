@@ -12,6 +12,8 @@ export interface InboxWay {
 export const inboxArms = {
   noInbox: { inbox: false, handler: 'batch', batchMessages: 1_000, share: 1 },
   inbox: { inbox: true, handler: 'batch', batchMessages: 1_000, share: 1 },
+  inbox100: { inbox: true, handler: 'batch', batchMessages: 100, share: 0.5 },
+  inbox10: { inbox: true, handler: 'batch', batchMessages: 10, share: 0.2 },
   noInboxEach: { inbox: false, handler: 'each', batchMessages: 1_000, share: 0.2 },
   inboxEach: { inbox: true, handler: 'each', batchMessages: 1_000, share: 0.2 },
   onePerTransaction: { inbox: true, handler: 'each', batchMessages: 1, share: 0.04 },
