@@ -203,4 +203,4 @@ test('no payload, key, header, password or connection string comes out of a run 
     expect(words.count(way), way).toBeGreaterThan(0)
   }
   expect(words.found(shownOnRequest)).toEqual([])
-}, 90_000)
+}, 180_000)

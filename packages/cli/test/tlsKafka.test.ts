@@ -106,7 +106,7 @@ describe.skipIf(await kafkaMissing())('a Kafka with TLS and SASL', () => {
     expect(jsonLines(published.stdout)).toContainEqual(expect.objectContaining({ event: 'published', count: 1 }))
     const looked = await run('doctor', ['--tls-ca', `${folder}/ca.pem`])
     expect(looked.stdout).not.toContain('KAFKA_UNREACHABLE')
-  }, 60_000)
+  }, 120_000)
 })
 
 /** A PEM text as a properties file takes it. */

@@ -16,8 +16,10 @@ describe('a database with TLS', () => {
     authority = await createAuthority()
     server = await startPostgres({ settings: fastSettings })
     await present(await authority.issue('127.0.0.1'))
+    await query(`CREATE ROLE shop LOGIN PASSWORD 'another'`)
     // From now on nobody comes in without TLS.
-    await query(`COPY (SELECT 'hostssl all all all trust') TO '${join(server.dataDirectory, 'pg_hba.conf')}'`)
+    const rules = `unnest(ARRAY['hostssl all shop all scram-sha-256', 'hostssl all all all trust'])`
+    await query(`COPY (SELECT ${rules}) TO '${join(server.dataDirectory, 'pg_hba.conf')}'`)
     await query(`ALTER SYSTEM SET ssl = on`)
     await query('SELECT pg_reload_conf()')
   })
@@ -65,6 +67,17 @@ describe('a database with TLS', () => {
       expect(await plan(`sslmode=${mode}&sslrootcert=${folder}/ca.pem`)).toEqual({ code: 1, said: [] })
     }
     expect(await plan('sslmode=no-verify')).toEqual({ code: 1, said: [] })
+  })
+
+  test('whose user has another password, or that takes nobody without TLS, says so and not what was tried', async () => {
+    const folder = await folderOf({ 'ca.pem': authority.cert })
+    const url = server.url.replace('postgres@', 'shop:canary-password@')
+    for (const parameters of [`sslmode=verify-full&sslrootcert=${folder}/ca.pem`, 'sslmode=disable']) {
+      const { code, stdout, stderr } = await oncebox(['plan', '--database-url', `${url}?${parameters}`])
+      expect({ code, stdout }).toEqual({ code: 3, stdout: '' })
+      expect(jsonLines(stderr)).toMatchObject([{ next: expect.stringContaining('refused the user or the password') }])
+      expect(stderr).not.toContain('canary')
+    }
   })
 
   test('with a certificate for another name is refused, authority or not', async () => {

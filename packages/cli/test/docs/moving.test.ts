@@ -188,6 +188,7 @@ describe.each(postgresVersions)('moving from another outbox table, on Postgres %
       expect((await database.pool.query(states)).rows).toEqual([{ waiting: 0 }])
       await database.pool.query(end)
     },
+    90_000,
   )
 })
 
