@@ -128,6 +128,10 @@ test.skipIf(await kafkaMissing())('the tutorial does what it says, step by step'
       expect(said[4]).toMatch(/no relay/i)
       expect(await one('SELECT count(*)::int AS value FROM oncebox.outbox')).toBe(2)
     }
+    if (step === '5') {
+      const published = 'SELECT coalesce(sum(count), 0)::int AS value FROM oncebox.publication'
+      await until(async () => (await one(published)) === 2, { what: 'both messages in Kafka', deadlineMs: 60_000 })
+    }
     if (step === '6') await billed('o-1', 'o-2')
     if (step === '7') {
       const handled = 'SELECT sum(next_offset)::int AS value FROM oncebox.consumer_offset'
