@@ -5,6 +5,8 @@ export interface InboxWay {
   readonly handler: 'batch' | 'each'
   /** Messages a transaction, at most. */
   readonly batchMessages: number
+  /** The server parses and plans the consumer's statements once a connection (`prepare` of `pgDatabase`). */
+  readonly prepared?: boolean
   /** Of slow ways only a part of the messages is run: their rate does not depend on how many there are. */
   readonly share: number
 }
@@ -17,6 +19,7 @@ export const inboxArms = {
   noInboxEach: { inbox: false, handler: 'each', batchMessages: 1_000, share: 0.2 },
   inboxEach: { inbox: true, handler: 'each', batchMessages: 1_000, share: 0.2 },
   onePerTransaction: { inbox: true, handler: 'each', batchMessages: 1, share: 0.04 },
-} as const satisfies Record<string, InboxWay>
+  onePerTransactionPrepared: { inbox: true, handler: 'each', batchMessages: 1, prepared: true, share: 0.04 },
+} satisfies Record<string, InboxWay>
 
 export type InboxArm = keyof typeof inboxArms

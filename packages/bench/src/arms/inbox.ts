@@ -13,7 +13,7 @@ import { batch, createConsumer } from '@oncebox/inbox'
 import { memoryTransport } from '@oncebox/transport/memory'
 import pg from 'pg'
 import { measure } from '../armResult.js'
-import { type InboxArm, inboxArms } from '../inboxArms.js'
+import { type InboxArm, type InboxWay, inboxArms } from '../inboxArms.js'
 import { payloadOf, topic, type } from '../workload.js'
 
 interface Data {
@@ -22,7 +22,7 @@ interface Data {
 }
 
 const messages = Number(process.env.MESSAGES)
-const { inbox, handler, batchMessages } = inboxArms[process.env.WAY as InboxArm]
+const { inbox, handler, batchMessages, prepared = false }: InboxWay = inboxArms[process.env.WAY as InboxArm]
 const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 8 })
 const transport = memoryTransport({ partitions: 1 })
 transport.createTopic(topic)
@@ -108,7 +108,7 @@ interface Standard {
 
 async function withInbox(): Promise<void> {
   const consumer = createConsumer({
-    db: pgDatabase(pool),
+    db: pgDatabase(pool, { prepare: prepared }),
     subscriber: transport.subscriber(),
     group,
     messages: defineMessages({ 'order.created': { topic, schema: order } }),
