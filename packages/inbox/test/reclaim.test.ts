@@ -83,6 +83,9 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
     const result = await reclaimInbox({ db: it.db })
     expect(result).toMatchObject({ ran: true, leaves: [`inbox_${inboxSlotOf(uuidV7Time(old))}`] })
     expect(result.floorMs).toBeGreaterThan(uuidV7Time(old))
+    // What refuses late ids is what other consumers read, not what this call answered.
+    const { rows } = await it.database.pool.query('SELECT last_value FROM oncebox.inbox_floor')
+    expect(Number(rows[0].last_value)).toBe(result.floorMs)
     expect(await remembered(it)).toEqual(recent)
     await it.send([{ ...deposit('a'), id: old }])
     const consumer = it.consumer({ horizonMs: keepMs - 600_000 })

@@ -1,25 +1,25 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
-import type { Part } from './partReport.js'
+import { allParts } from './allParts.js'
 import { printReport } from './printReport.js'
-import { simulation } from './simulation/simulation.js'
 
-/** The parts of a full run, by the name that the command line calls them, in the order in which they run. */
-const parts: Readonly<Record<string, Part>> = { simulation }
+const names = Object.keys(allParts)
 
 const program = new Command('proof')
   .description('Proves the guarantees on servers of its own: exit code 1 when anything did not hold.')
-  .argument('[parts...]', `which ones: ${Object.keys(parts).join(', ')}; all of them by default`)
+  .argument('[parts...]', `which ones: ${names.join(', ')}; all of them by default`)
   .option('--seed <number>', 'everything at random follows from it', Number, Date.now() % 1_000_000)
+  .option('--times <number>', 'crashes at each crash point', Number, 20)
   .option('--json', 'the report as JSON on standard output')
-  .action(async (names: string[], { seed, json }: { seed: number; json?: true }) => {
-    const unknown = names.filter((name) => !Object.hasOwn(parts, name))
+  .action(async (chosen: string[], options: { seed: number; times: number; json?: true }) => {
+    const unknown = chosen.filter((name) => !names.includes(name))
     if (unknown.length > 0) program.error(`no such part: ${unknown.join(', ')}`, { exitCode: 2 })
+    const { seed, times, json } = options
     const progress = (line: string): void => void process.stderr.write(`proof: ${line}\n`)
     progress(`seed ${seed}`)
     const reports = []
-    for (const name of names.length > 0 ? names : Object.keys(parts)) {
-      reports.push(await (parts[name] as Part)({ seed, extent: 'full', progress }))
+    for (const name of chosen.length > 0 ? chosen : names) {
+      reports.push(await (allParts[name] as (typeof allParts)[string])({ seed, extent: 'full', times, progress }))
     }
     process.stdout.write(`${json ? JSON.stringify({ seed, parts: reports }) : printReport(reports)}\n`)
     process.exitCode = reports.some(({ problems }) => problems.length > 0) ? 1 : 0

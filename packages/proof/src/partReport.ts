@@ -14,6 +14,8 @@ export interface PartOptions {
   readonly seed: number
   /** `slice`: a few seconds' share for the test suite, which rotates with the seed. */
   readonly extent: 'full' | 'slice'
+  /** How often each crash point is to be hit. */
+  readonly times: number
   /** One line of progress, for people. */
   readonly progress: (line: string) => void
 }

@@ -5,6 +5,7 @@ export type { ChaosHandler, ChaosOptions, ChaosProbe } from './chaos/options.js'
 export type { ChaosReport } from './chaos/report.js'
 export type { Guard } from './chaos/writes.js'
 export { type Crew, type CrewOptions, startCrew } from './crew.js'
+export { freePort } from './freePort.js'
 export type {
   CommittedEmit,
   Effect,

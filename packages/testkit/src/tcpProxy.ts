@@ -16,6 +16,8 @@ export interface TcpProxy {
   delayMs: number
   /** Destroys every open connection; both ends see it closed. New connections are accepted. */
   cut(): void
+  /** Truncates: of the next chunk only the first `bytes` pass, then its connection is cut. */
+  cutAfter(bytes: number): void
   /** While on, new connections are closed as soon as they come. */
   refuse(on: boolean): void
   /** Half-open from here: connections stay and are accepted, and nothing passes in either direction. */
@@ -32,12 +34,18 @@ export async function startProxy(options: TcpProxyOptions): Promise<TcpProxy> {
   let refusing = false
   let paused = false
   let delayMs = 0
+  let truncateTo: number | undefined
   const wake: (() => void)[] = []
 
   async function* hold(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     for await (const chunk of source) {
       if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs))
       while (paused) await new Promise<void>((resolve) => wake.push(resolve))
+      if (truncateTo !== undefined) {
+        yield chunk.subarray(0, truncateTo)
+        truncateTo = undefined
+        throw new Error('cut in the middle of a chunk')
+      }
       yield chunk
     }
   }
@@ -97,6 +105,9 @@ export async function startProxy(options: TcpProxyOptions): Promise<TcpProxy> {
       delayMs = value
     },
     cut,
+    cutAfter(bytes) {
+      truncateTo = bytes
+    },
     refuse(on) {
       refusing = on
     },

@@ -55,6 +55,19 @@ test('cut() closes what is open, and lets new connections in', async () => {
   await until(() => second.received() === 'b', { what: 'the second echo' })
 })
 
+test('cutAfter() lets the beginning of the next chunk through, then cuts its connection', async () => {
+  const first = open()
+  first.socket.write('a')
+  await until(() => first.received() === 'a', { what: 'the echo' })
+  proxy.cutAfter(0)
+  first.socket.write('never echoed')
+  await until(() => first.closed(), { what: 'the cut' })
+  expect(first.received()).toBe('a')
+  const second = open()
+  second.socket.write('b')
+  await until(() => second.received() === 'b', { what: 'the second echo' })
+})
+
 test('refuse() closes new connections and leaves the open ones', async () => {
   const first = open()
   first.socket.write('a')

@@ -1,0 +1,48 @@
+import { kafka } from '@oncebox/kafka'
+import { createRelay } from '@oncebox/relay'
+import pg from 'pg'
+import { victimTuning } from '../crashes/victimOptions.js'
+import { createBilling } from '../shop/billing.js'
+
+// A relay or a consumer in a process of its own, until SIGTERM. Its clock may be off.
+
+interface GuestOptions {
+  readonly role: 'relay' | 'consumer'
+  readonly skewMs: number
+  readonly url: string
+  readonly brokers: readonly string[]
+  readonly topic: string
+  readonly group: string
+  readonly deliveryLog: string
+}
+
+const options = JSON.parse(process.argv[2] ?? '{}') as GuestOptions
+const now = Date.now
+Date.now = () => now() + options.skewMs
+
+const pool = new pg.Pool({ connectionString: options.url, max: 4 })
+pool.on('error', () => undefined)
+const transport = kafka({ brokers: options.brokers, ...victimTuning })
+const say = (line: string): boolean => process.stdout.write(`${line}\n`)
+
+const consumer = createBilling({ pool, subscriber: transport, ...options, onReceived: () => say('working') })
+const relay = createRelay({
+  pool,
+  publisher: transport,
+  leaseMs: victimTuning.leaseMs,
+  onEvent({ event }) {
+    if (event === 'published') say('working')
+  },
+})
+const { start, stop } =
+  options.role === 'relay'
+    ? { start: () => relay.start(), stop: () => relay.stop({ deadlineMs: 5_000 }) }
+    : { start: () => consumer.start(), stop: () => consumer.stop({ deadlineMs: 5_000 }) }
+
+process.once('SIGTERM', async () => {
+  // What does not end in time is ended: the others carry on.
+  await stop().catch(() => undefined)
+  process.exit(0)
+})
+await start()
+say('started')
