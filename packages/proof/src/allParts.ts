@@ -11,7 +11,7 @@ export const allParts: Readonly<Record<string, Part>> = {
   simulation,
   async crashes(options) {
     await using servers = await startServers()
-    return crashRuns(servers, { times: options.times, atOnce: 3 }, options)
+    return await crashRuns(servers, { times: options.times, atOnce: 3 }, options)
   },
   faults: (options) => faultRuns({}, options),
   async mutants(options) {

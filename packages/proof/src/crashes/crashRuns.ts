@@ -29,6 +29,19 @@ export async function crashRuns(
   let runs = 0
   let judged = 0
 
+  /** One crash, and what the judge says of all that has happened on the rig by then. */
+  async function run(rig: Rig, point: CrashPoint, own: () => number, crashes: number): Promise<string[]> {
+    runs++
+    const hit = await crash(rig, point, own)
+    if (hit) hits.set(point.name, (hits.get(point.name) ?? 0) + 1)
+    const { violations, history } = await rig.settleAndJudge(crashes * messagesOfAScene)
+    judged += history.emits.length
+    return [
+      ...(hit ? [] : [`${point.name}: not hit`]),
+      ...violations.map((each) => `after ${point.name}: ${explainViolation(each)}`),
+    ]
+  }
+
   async function work(worker: number): Promise<void> {
     const own = seededRandom(seed * 31 + worker)
     while (waiting.length > 0) {
@@ -36,22 +49,18 @@ export async function crashRuns(
       for (let crashes = 1; crashes <= crashesOfARig; crashes++) {
         const point = waiting.pop()
         if (point === undefined) return
-        const hit = await crash(rig, point, own).catch((error: Error) => error)
-        runs++
-        if (hit instanceof Error) problems.push(`${point.name}: ${hit.message}`)
-        else if (hit) hits.set(point.name, (hits.get(point.name) ?? 0) + 1)
-        else problems.push(`${point.name}: not hit`)
-        const { violations, history } = await rig.settleAndJudge(crashes * messagesOfAScene)
-        judged += history.emits.length
+        const found = await run(rig, point, own, crashes).catch((error: Error) => [`${point.name}: ${error.message}`])
+        problems.push(...found)
+        for (const problem of found) progress(problem)
         if (runs % 20 === 0) progress(`${runs} crashes, ${waiting.length} to come`)
-        if (violations.length === 0 && !(hit instanceof Error)) continue
-        problems.push(...violations.map((violation) => `after ${point.name}: ${explainViolation(violation)}`))
         // Its history is spoilt for those that would follow.
-        break
+        if (found.length > 0) break
       }
     }
   }
-  await Promise.all(Array.from({ length: atOnce }, (_, worker) => work(worker)))
+  // What keeps one worker from going on must not take the servers from under the others.
+  const ends = await Promise.allSettled(Array.from({ length: atOnce }, (_, worker) => work(worker)))
+  for (const end of ends) if (end.status === 'rejected') problems.push(`a rig could not be made: ${end.reason}`)
   const fewest = Math.min(...hits.values())
   return {
     part: 'crashes',

@@ -182,15 +182,17 @@ export class Rig implements AsyncDisposable {
     for (const line of lines) if (line.startsWith('rolled back ')) this.#rolledBack.push(...line.split(' ').slice(2))
   }
 
-  /** Whether every committed order is booked. */
-  async isBooked(): Promise<boolean> {
-    return (await unbooked(this.pool)) === 0
+  /** Waits until every order that is committed by now is booked. */
+  async bookedByNow(): Promise<void> {
+    const what = 'every order to be booked'
+    const waiting = await until(() => unbooked(this.pool), { what: 'the database to answer', deadlineMs: patienceMs })
+    await until(async () => (await unbooked(this.pool, waiting)).length === 0, { what, deadlineMs: patienceMs })
   }
 
   /** Waits until every committed order is booked and everything published was read; then judges all of the history. */
   async settleAndJudge(mostDuplicates: number): Promise<{ violations: Violation[]; history: History }> {
     let settled = true
-    await until(async () => (await this.isBooked()) && (await this.#auditor.caughtUp()), {
+    await until(async () => (await unbooked(this.pool)).length === 0 && (await this.#auditor.caughtUp()), {
       what: 'every order to be booked',
       deadlineMs: patienceMs,
     }).catch(() => {

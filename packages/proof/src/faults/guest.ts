@@ -3,26 +3,18 @@ import { createRelay } from '@oncebox/relay'
 import pg from 'pg'
 import { victimTuning } from '../crashes/victimOptions.js'
 import { createBilling } from '../shop/billing.js'
+import type { GuestOptions } from './guestOptions.js'
 
 // A relay or a consumer in a process of its own, until SIGTERM. Its clock may be off.
 
-interface GuestOptions {
-  readonly role: 'relay' | 'consumer'
-  readonly skewMs: number
-  readonly url: string
-  readonly brokers: readonly string[]
-  readonly topic: string
-  readonly group: string
-  readonly deliveryLog: string
-}
-
 const options = JSON.parse(process.argv[2] ?? '{}') as GuestOptions
+const { retentionMs, leafWidthMs, sessionTimeoutMs = victimTuning.sessionTimeoutMs } = options
 const now = Date.now
 Date.now = () => now() + options.skewMs
 
 const pool = new pg.Pool({ connectionString: options.url, max: 4 })
 pool.on('error', () => undefined)
-const transport = kafka({ brokers: options.brokers, ...victimTuning })
+const transport = kafka({ brokers: options.brokers, ...victimTuning, sessionTimeoutMs })
 const say = (line: string): boolean => process.stdout.write(`${line}\n`)
 
 const consumer = createBilling({ pool, subscriber: transport, ...options, onReceived: () => say('working') })
@@ -30,6 +22,9 @@ const relay = createRelay({
   pool,
   publisher: transport,
   leaseMs: victimTuning.leaseMs,
+  ...(retentionMs === undefined ? {} : { retentionMs }),
+  ...(leafWidthMs === undefined ? {} : { leafWidthMs }),
+  reclaimEveryMs: 1_000,
   onEvent({ event }) {
     if (event === 'published') say('working')
   },

@@ -15,6 +15,13 @@ export const otherMutants: readonly Mutant[] = [
     suite: { file: 'packages/outbox/test/guarantees.test.ts', tests: 'synchronous_commit' },
   },
   {
+    name: 'emit in SQL leaves synchronous_commit off',
+    breaks: 'G2',
+    file: 'migrations/0003_emit.sql',
+    edits: [{ find: "IF current_setting('synchronous_commit') = 'off' THEN", replace: 'IF false THEN' }],
+    suite: { file: 'packages/outbox/test/guarantees.test.ts', tests: 'synchronous_commit' },
+  },
+  {
     name: 'a sequence number is used again after a failure',
     breaks: 'G1',
     // The tests of this package's inside run its sources.

@@ -179,4 +179,23 @@ export const relayMutants: readonly Mutant[] = [
     edits: [{ find: 'return pinned;', replace: 'return seen;' }],
     suite: { file: test('sideTrack'), tests: 'partitions stay pinned' },
   },
+  {
+    name: 'windows end at the oldest transaction that runs',
+    breaks: 'G5',
+    file: dist('windowQuery'),
+    edits: [
+      {
+        find: 'WHERE ${condition}${laneCondition(share)} OFFSET 0',
+        replace: 'WHERE ${condition} AND xid < pg_snapshot_xmin(pg_current_snapshot())${laneCondition(share)} OFFSET 0',
+      },
+    ],
+    suite: { file: test('quiet'), tests: 'transactions held open' },
+  },
+  {
+    name: 'the cursor is written whether there is anything to write or not',
+    breaks: 'G6',
+    file: dist('cursorKeeper'),
+    edits: [{ find: 'await this.#wakeup.wait(settings.leaseMs / 3);', replace: 'await this.#wakeup.wait(1);' }],
+    suite: { file: test('quiet'), tests: 'never writes its cursor' },
+  },
 ]

@@ -42,10 +42,12 @@ export async function shopHistory(parts: ShopHistoryParts): Promise<Omit<History
   }
 }
 
-/** How many committed orders have no booking yet. */
-export async function unbooked(pool: Pool): Promise<number> {
-  const { rows } = await pool.query<{ count: number }>(
-    'select count(*)::int as count from orders where not exists (select from ledger where order_id = orders.id)',
+/** Committed orders without a booking; of `among`, if it is given. */
+export async function unbooked(pool: Pool, among: readonly string[] | null = null): Promise<string[]> {
+  const { rows } = await pool.query<{ id: string }>(
+    `select id::text from orders where ($1::uuid[] is null or id = any ($1))
+       and not exists (select from ledger where order_id = orders.id)`,
+    [among],
   )
-  return rows[0]?.count ?? 0
+  return rows.map(({ id }) => id)
 }

@@ -16,5 +16,6 @@ export async function createShopTables(tx: Tx): Promise<void> {
   await tx.query(`create table ledger (
     entry bigint generated always as identity primary key,
     order_id uuid not null, account int not null, amount int not null)`)
+  await tx.query('create index on ledger (order_id)')
   await tx.query('create table balance (account int primary key, total bigint not null)')
 }

@@ -1,0 +1,53 @@
+import { readFile } from 'node:fs/promises'
+import type { NodeProcess } from '@oncebox/testkit'
+import type { Pool } from 'pg'
+
+/** What a look at the system shows. */
+export interface Sample {
+  /** Seconds since the beginning. */
+  readonly at: number
+  /** Resident memory of relays and consumers together, in megabytes. */
+  readonly memoryMb: number
+  /** Sessions on the database. */
+  readonly connections: number
+  /** Leaves of the outbox with rows in them, of nine. */
+  readonly leaves: number
+  /** Megabytes of the outbox, indexes included. */
+  readonly outboxMb: number
+  /** Committed orders that are not booked yet. */
+  readonly waiting: number
+  /** The fault that is on, if any. */
+  readonly fault: string | null
+}
+
+const leaves = ['0', '1', '2', '3', '4', '5', '6', '7', 'default'].map((name) => `oncebox.outbox_${name}`)
+
+const looking = `
+  select (select count(*)::int from pg_stat_activity where datname = current_database()) as connections,
+    ${leaves.map((leaf) => `(exists (select from ${leaf}))::int`).join(' + ')} as leaves,
+    (select sum(pg_total_relation_size(relid))::float8 / 1e6 from pg_partition_tree('oncebox.outbox')) as "outboxMb",
+    ((select count(*) from orders) - (select count(*) from ledger))::int as waiting`
+
+/** Null while the database cannot be asked. */
+export async function takeSample(
+  pool: Pool,
+  processes: readonly NodeProcess[],
+  at: number,
+  fault: string | null,
+): Promise<Sample | null> {
+  const memory = await Promise.all(processes.map(({ pid }) => residentMb(pid)))
+  try {
+    const { rows } = await pool.query<Pick<Sample, 'connections' | 'leaves' | 'outboxMb' | 'waiting'>>(looking)
+    const [seen] = rows
+    if (seen === undefined) return null
+    return { at, memoryMb: memory.reduce((sum, each) => sum + each, 0), ...seen, fault }
+  } catch {
+    return null
+  }
+}
+
+/** 0 for a process that has ended, and where the system does not tell (it does on Linux). */
+async function residentMb(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) / 1_000
+}

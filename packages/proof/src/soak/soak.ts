@@ -1,0 +1,88 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { explainViolation } from '@oncebox/testkit'
+import { type Fault, faults, keepWriting, recovered } from '../faults/faults.js'
+import { setStage } from '../faults/stage.js'
+import type { PartOptions, PartReport } from '../partReport.js'
+import { seededRandom } from '../seededRandom.js'
+import { startGuests } from './crewOfGuests.js'
+import { median, whatGrew } from './flatness.js'
+import { type Sample, takeSample } from './sample.js'
+
+const sampleEveryMs = 2_000
+const restBetweenFaultsMs = 5_000
+/** The ring goes round every few minutes, instead of every four days. */
+const ring = { retentionMs: 20_000, leafWidthMs: 10_000 }
+/** A machine that is busy must not make consumers take each other for dead: whoever takes over goes one by one at first. */
+const sessionTimeoutMs = 6_000
+
+export type SoakReport = PartReport & { readonly samples: readonly Sample[] }
+
+/**
+ * Mixed load for so many minutes, a fault at random every few seconds: relays and consumers in processes of their own,
+ * Postgres, Kafka and the wires to them. Afterwards nothing may have grown, and the whole history is judged.
+ */
+export async function soak(
+  { minutes }: { minutes: number },
+  { seed, progress }: Pick<PartOptions, 'seed' | 'progress'>,
+): Promise<SoakReport> {
+  const start = performance.now()
+  const seconds = (): number => (performance.now() - start) / 1_000
+  const random = seededRandom(seed)
+  await using stage = await setStage(random)
+  await using crew = await startGuests({ ...stage.rig.coordinates, ...ring, sessionTimeoutMs })
+  const ofStage: readonly Fault[] = faults.filter(({ name }) => /^(wire|Postgres|broker)/.test(name))
+  const ofCrew: readonly Fault[] = [
+    { name: 'a process killed', inflict: () => crew.killOne(random) },
+    { name: 'a process paused', inflict: () => crew.pauseOne(random, 2_500) },
+  ]
+  const samples: Sample[] = []
+  const recoveries: number[] = []
+  const problems: string[] = []
+  let fault: string | null = null
+  let over = false
+  let inflicted = 0
+
+  const sampling = (async () => {
+    while (!over) {
+      const sample = await takeSample(stage.rig.pool, crew.members, seconds(), fault)
+      if (sample !== null) samples.push(sample)
+      await sleep(sampleEveryMs)
+    }
+  })()
+  const stopWriting = keepWriting(stage, 30)
+  while (seconds() < minutes * 60 && problems.length === 0) {
+    await sleep(restBetweenFaultsMs)
+    // Half of them processes, the other half what they stand on.
+    const kinds = random() < 0.5 ? ofCrew : ofStage
+    const next = kinds[Math.floor(random() * kinds.length)] as Fault
+    fault = next.name
+    await next.inflict(stage).catch((error: Error) => problems.push(`${next.name}: ${error.message}`))
+    inflicted++
+    const tookMs = await recovered(stage).catch((error: Error) => error)
+    if (tookMs instanceof Error) problems.push(`after ${next.name}: ${tookMs.message}`)
+    else recoveries.push(tookMs)
+    fault = null
+    progress(`${Math.round(seconds())} s: ${next.name}`)
+  }
+  const written = await stopWriting()
+  over = true
+  await sampling
+  const { violations, history } = await stage.rig.settleAndJudge(Number.POSITIVE_INFINITY)
+  problems.push(...violations.map(explainViolation), ...whatGrew(samples))
+  return {
+    part: 'soak',
+    figures: {
+      minutes,
+      'faults inflicted': inflicted,
+      'transactions tried': written,
+      'messages judged': history.emits.length,
+      'memory of all processes, MB (median)': Math.round(median(samples.map(({ memoryMb }) => memoryMb))),
+      'sessions (median)': median(samples.map(({ connections }) => connections)),
+      'most leaves with rows': Math.max(...samples.map(({ leaves }) => leaves)),
+      'median, longest recovery, ms': `${Math.round(median(recoveries))}, ${Math.round(Math.max(...recoveries))}`,
+    },
+    samples,
+    problems,
+    seconds: seconds(),
+  }
+}
