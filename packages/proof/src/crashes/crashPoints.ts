@@ -24,7 +24,7 @@ const offsetCommit = 8
 const emit = /insert into "oncebox"\.outbox /i
 const commit = /^commit/i
 const claim = /set epoch = epoch \+ 1/i
-const window = /as fresh order by position/i
+const window = /as window_rows order by position/i
 const page = /where position > \$4::bigint/i
 const persist = /set last_snapshot = \$4/i
 const renew = /set expires_at = clock_timestamp\(\) \+ make_interval\(secs => \$4/i

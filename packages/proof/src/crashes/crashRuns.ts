@@ -38,7 +38,7 @@ export async function crashRuns(
     judged += history.emits.length
     return [
       ...(hit ? [] : [`${point.name}: not hit`]),
-      ...violations.map((each) => `after ${point.name}: ${explainViolation(each)}`),
+      ...violations.slice(0, 3).map((each) => `after ${point.name}: ${explainViolation(each)}`),
     ]
   }
 

@@ -19,7 +19,7 @@ import { createShopTables } from '../shop/tables.js'
 import { auditTopic, type TopicAuditor } from '../shop/topicAuditor.js'
 import { victimTuning } from './victimOptions.js'
 
-/** How long anything may take; a busy machine takes seconds. */
+/** How long anything may take, and how long nothing may move; a busy machine takes seconds. */
 const patienceMs = 60_000
 
 /** Past what the inbox remembers, and of a leaf that is not in use again yet. */
@@ -182,20 +182,19 @@ export class Rig implements AsyncDisposable {
     for (const line of lines) if (line.startsWith('rolled back ')) this.#rolledBack.push(...line.split(' ').slice(2))
   }
 
-  /** Waits until every order that is committed by now is booked. */
+  /** Waits until every order that is committed by now is booked, as long as it takes while some are booked. */
   async bookedByNow(): Promise<void> {
-    const what = 'every order to be booked'
     const waiting = await until(() => unbooked(this.pool), { what: 'the database to answer', deadlineMs: patienceMs })
-    await until(async () => (await unbooked(this.pool, waiting)).length === 0, { what, deadlineMs: patienceMs })
+    await whileItGoesOn(async () => (await unbooked(this.pool, waiting)).length, 'orders are left to be booked')
   }
 
   /** Waits until every committed order is booked and everything published was read; then judges all of the history. */
   async settleAndJudge(mostDuplicates: number): Promise<{ violations: Violation[]; history: History }> {
     let settled = true
-    await until(async () => (await unbooked(this.pool)).length === 0 && (await this.#auditor.caughtUp()), {
-      what: 'every order to be booked',
-      deadlineMs: patienceMs,
-    }).catch(() => {
+    await whileItGoesOn(async () => {
+      const left = (await unbooked(this.pool)).length
+      return left > 0 || (await this.#auditor.caughtUp()) ? left : 1
+    }, 'orders are left to be booked, or records to be read').catch(() => {
       // What has not come by now is lost: the judge says what.
       settled = false
     })
@@ -233,4 +232,17 @@ function connections(connectionString: string): pg.Pool {
   pool.on('error', () => undefined)
   pool.on('connect', (client) => client.on('error', () => undefined))
   return pool
+}
+
+/** Waits until nothing is left. Rejects when what is left has not become less for a minute. */
+async function whileItGoesOn(count: () => Promise<number>, what: string): Promise<void> {
+  let left = Number.POSITIVE_INFINITY
+  while (left > 0) {
+    const before = left
+    const less = async () => {
+      const now = await count()
+      return now < before && { now }
+    }
+    left = (await until(less, { what: `less than ${before} of what is left: ${what}`, deadlineMs: patienceMs })).now
+  }
 }

@@ -12,4 +12,4 @@ export interface VictimOptions {
 }
 
 /** Short times, so that the next one takes over soon. */
-export const victimTuning = { leaseMs: 1_000, sessionTimeoutMs: 1_000, heartbeatIntervalMs: 200, maxWaitMs: 50 }
+export const victimTuning = { leaseMs: 1_000, sessionTimeoutMs: 2_000, heartbeatIntervalMs: 200, maxWaitMs: 50 }

@@ -12,8 +12,8 @@ export interface Fault {
 
 const guest = fileURLToPath(new URL('./guest.js', import.meta.url))
 const patienceMs = 60_000
-/** Past a session (1 s) and a lease (1 s). */
-const tooLongMs = 2_500
+/** Past a session (2 s) and a lease (1 s). */
+const tooLongMs = 3_500
 
 const onWire = (wire: string, proxyOf: (stage: Stage) => TcpProxy): Fault[] => [
   { name: `${wire}: connections cut`, inflict: async (stage) => proxyOf(stage).cut() },

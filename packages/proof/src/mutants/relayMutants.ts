@@ -47,10 +47,10 @@ export const relayMutants: readonly Mutant[] = [
     file: dist('windowQuery'),
     edits: [
       {
-        find: '`SELECT ${entryColumns} FROM ${tables.outbox} WHERE ${condition}',
-        replace: '`SELECT ${entryColumns}, xid FROM ${tables.outbox} WHERE ${condition}',
+        find: 'SELECT ${entryColumns} FROM (${fresh(tables, share, entryColumns)}) AS fresh LIMIT',
+        replace: "SELECT ${entryColumns}, xid FROM (${fresh(tables, share, entryColumns + ', xid')}) AS fresh LIMIT",
       },
-      { find: 'AS fresh ORDER BY position LIMIT', replace: 'AS fresh ORDER BY xid LIMIT' },
+      { find: 'AS window_rows ORDER BY position', replace: 'AS window_rows ORDER BY xid' },
     ],
     suite: { file: test('windows'), tests: 'the same in one window' },
   },

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
+import type { Tx } from '@oncebox/core'
 import type { NodeProcess } from '@oncebox/testkit'
-import type { Pool } from 'pg'
 
 /** What a look at the system shows. */
 export interface Sample {
@@ -30,14 +30,14 @@ const looking = `
 
 /** Null while the database cannot be asked. */
 export async function takeSample(
-  pool: Pool,
+  database: Tx,
   processes: readonly NodeProcess[],
   at: number,
   fault: string | null,
 ): Promise<Sample | null> {
   const memory = await Promise.all(processes.map(({ pid }) => residentMb(pid)))
   try {
-    const { rows } = await pool.query<Pick<Sample, 'connections' | 'leaves' | 'outboxMb' | 'waiting'>>(looking)
+    const { rows } = await database.query<Pick<Sample, 'connections' | 'leaves' | 'outboxMb' | 'waiting'>>(looking)
     const [seen] = rows
     if (seen === undefined) return null
     return { at, memoryMb: memory.reduce((sum, each) => sum + each, 0), ...seen, fault }

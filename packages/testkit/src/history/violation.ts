@@ -21,9 +21,14 @@ export interface Violation {
   readonly witness: History
 }
 
-/** A violation and its witness, a line an event, for people. */
+const mostLines = 24
+
+/** A violation and its witness, a line an event, for people; of a long witness the first and last events. */
 export function explainViolation({ rule, message, witness }: Violation): string {
-  return [`${rule}: ${message}`, ...tell(witness).map((line) => `  ${line}`)].join('\n')
+  const lines = tell(witness)
+  const left = lines.length - mostLines
+  if (left > 1) lines.splice(mostLines / 2, left, `… ${left} more`)
+  return [`${rule}: ${message}`, ...lines.map((line) => `  ${line}`)].join('\n')
 }
 
 /** A history as lines, along the way of a message. Pure. */
