@@ -57,7 +57,7 @@ test('a topic is paused and resumed while a relay runs; status and doctor say wh
   expect((await oncebox(['status'], database)).code).toBe(0)
   const { rows } = await database.pool.query('SELECT topic, paused_by, paused_why, resumed_by FROM oncebox.pause')
   expect(rows).toEqual([{ topic: 'orders', paused_by: 'ann', paused_why: 'broker upgrade', resumed_by: 'ann' }])
-})
+}, 60_000)
 
 test('a relay that shall drain a paused lane says that it cannot: exit 1; so does one whose lane is removed', async () => {
   await using database = await migratedDatabase()
@@ -77,7 +77,7 @@ test('a relay that shall drain a paused lane says that it cannot: exit 1; so doe
   expect((await oncebox(['lanes', '1'], database)).code).toBe(0)
   const ended = await served.ended
   expect(ended).toMatchObject({ code: 1, stderr: expect.stringContaining('no lane is left to serve') })
-})
+}, 60_000)
 
 test('a pause wants to know what and who, and knows the lanes', async () => {
   await using database = await migratedDatabase()

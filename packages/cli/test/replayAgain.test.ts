@@ -4,6 +4,7 @@ import { createConsumer } from '@oncebox/inbox'
 import { createRelay } from '@oncebox/relay'
 import { until } from '@oncebox/testkit'
 import { type MemoryTransport, memoryTransport } from '@oncebox/transport/memory'
+import pg from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { jsonLines, oncebox, startOncebox } from './oncebox.js'
@@ -13,8 +14,12 @@ const done = ({ stdout }: { stdout: string }) => jsonLines(stdout)[0] as Record<
 
 /** A consumer that writes a row of `effect` for each message, in order. */
 async function consume(database: MigratedDatabase, transport: MemoryTransport, group: string): Promise<void> {
+  // Sessions of its own, which a test may end.
+  const pool = new pg.Pool({ connectionString: database.url, application_name: 'consumer' })
+  pool.on('error', () => undefined)
+  onTestFinished(() => pool.end())
   const consumer = createConsumer({
-    db: pgDatabase(database.pool),
+    db: pgDatabase(pool),
     subscriber: transport.subscriber(),
     group,
     topics: ['orders', 'mails'],
@@ -86,7 +91,7 @@ test('G3: a group handles messages again, each once more and in order, through k
   await first.ended
   // And the consumers lose their sessions while they are at it.
   await pool.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name NOT LIKE 'oncebox%'`)
+    WHERE datname = current_database() AND application_name = 'consumer'`)
   expect(await requested()).toBeLessThan(60)
   const { rows } = await pool.query('SELECT run, asked_by, why, ended_at FROM oncebox.replay_run')
   expect(rows).toMatchObject([{ asked_by: 'ann', why: 'rates were wrong', ended_at: null }])
@@ -127,7 +132,7 @@ test('G3: a group handles messages again, each once more and in order, through k
   const last = async () => (await effects()).filter(({ key }) => key === 'last').length
   await until(async () => (await last()) === 2, { what: 'what came after the copies', deadlineMs: 20_000 })
   expect((await effects()).length).toBe(184)
-})
+}, 60_000)
 
 test('in a database of its own, a group that was asked before the first delivery handles the message once; what is dead is told', async () => {
   await using producer = await migratedDatabase()
@@ -162,4 +167,4 @@ test('in a database of its own, a group that was asked before the first delivery
 
   const unknown = await oncebox([...args, '--group', 'biling', id as string], producer)
   expect(unknown).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('No such consumer group') })
-})
+}, 60_000)
