@@ -3,7 +3,7 @@ import type { OutgoingRecord, RecordSink } from '@oncebox/transport'
 import { keyMark } from './keyFilter.js'
 import type { LedgerPage } from './ledger.js'
 import type { Template, Templates } from './template.js'
-import { sampledTraceparent } from './traceparent.js'
+import { onlyTraceparent, sampledTraceparent, valueLength } from './traceparent.js'
 import { timeBytes, unixMs, writeTime } from './wireTime.js'
 
 /** A message read and not yet published or parked: the record that is sent, and what the relay knows of it. */
@@ -184,12 +184,15 @@ export class RowEntry implements Entry {
     writePart(row, this.#keyAt, sink)
     writePart(row, valueAt, sink)
     const constant = this.#template.headers
-    const own = ownHeaders(row, headersAt)
-    sink.headerCount(constant.length + 2 + own.length)
+    const length = row.readInt32BE(headersAt)
+    const trace = length < 0 ? -1 : onlyTraceparent(row, headersAt + jsonbTextOffset, headersAt + 4 + length)
+    const own = trace === -1 ? ownHeaders(row, headersAt) : none
+    sink.headerCount(constant.length + 2 + (trace === -1 ? own.length : 1))
     sink.constantHeaders(constant)
     this.#writeIdAndTime()
     sink.header('ce_id', idText, 0, idText.length)
     sink.header('ce_time', timeText, 0, timeText.length)
+    if (trace !== -1) sink.header('traceparent', row, trace, trace + valueLength)
     for (const [name, value] of own) sink.textHeader(name, value)
   }
 

@@ -94,6 +94,34 @@ describe.each(postgresVersions)('rows on the wire of Postgres %i', (version) => 
     })
   })
 
+  test('are sent with the same headers whether those have to be parsed or not', async () => {
+    await using at = await bench({ version })
+    const trace = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+    const headers = [
+      { traceparent: trace },
+      { traceparent: trace, own: 'x' },
+      { traceparent: `${trace}0` },
+      { traceparent: trace.slice(1) },
+      // As JSON, of the same length.
+      { traceparent: trace.slice(1).replace('-', '"') },
+      { traceparent: `${trace.slice(1, -1)}\\` },
+      { traceparent: trace.slice(2), x: '' },
+      { traceparent: `${'ä'.repeat(2)}${trace.slice(4)}` },
+      { traceparexx: trace },
+    ]
+    for (const each of headers) {
+      await at.query(
+        `insert into oncebox.outbox (id, source, topic, key, type, headers, payload)
+        values (gen_random_uuid(), 's', 't', 'k', 'x', $1, 'payload')`,
+        [each],
+      )
+    }
+    const entries = (await entriesOf(at, { pageRows: 100, pageBytes: 1 << 20 })).flat()
+    const sent = entries.map(written)
+    expect(sent.map((each) => Object.fromEntries(each.headers.slice(5)))).toEqual(headers)
+    expect(sent.map((each) => each.count)).toEqual(sent.map((each) => each.headers.length))
+  })
+
   test('are read page by page within the limits, each once and in order, also when much larger ones come between', async () => {
     await using at = await bench({ version })
     await at.fill('t', 200)
