@@ -33,12 +33,16 @@ describe.skipIf(browserMissing() ?? (await kafkaMissing()))('the dashboard in a 
   let browser: Browser
   let address: string
 
+  let traffic: NodeJS.Timeout | undefined
+
   beforeAll(async () => {
     stage = await openStage()
     browser = await openBrowser()
     address = await stage.serve()
+    if (pictures !== undefined) traffic = setInterval(() => void stage.emit(120), 250)
   })
   afterAll(async () => {
+    clearInterval(traffic)
     await browser?.close()
     await stage?.[Symbol.asyncDispose]()
   })
@@ -98,6 +102,7 @@ describe.skipIf(browserMissing() ?? (await kafkaMissing()))('the dashboard in a 
         const wrong = [...(await barriers(page)), ...(sideways > 0 ? [`scrolls sideways by ${sideways}`] : [])]
         if (wrong.length > 0) found[place] = wrong
         if (pictures !== undefined) {
+          if (place === 'overview') await page.waitForTimeout(20_000)
           mkdirSync(pictures, { recursive: true })
           await page.screenshot({ path: join(pictures, `${place}-${colorScheme}-${width}.png`) })
         }

@@ -9,7 +9,7 @@ import { kafkajsInspector } from '@oncebox/kafkajs'
 import { createOutbox } from '@oncebox/outbox'
 import { createRelay } from '@oncebox/relay'
 import { migrate } from '@oncebox/schema'
-import { until } from '@oncebox/testkit'
+import { startKafka, until } from '@oncebox/testkit'
 import { type TestDatabase, testDatabase, testKafka, uniqueName } from '@oncebox/testkit/harness'
 import { Kafka, logLevel } from 'kafkajs'
 import { z } from 'zod'
@@ -39,9 +39,9 @@ export async function openStage(): Promise<Stage> {
   await client.query('CREATE TABLE invoice (customer text, number int)')
   client.release()
 
-  const { brokers } = await testKafka()
-  const topic = uniqueName('orders')
-  const missingTopic = uniqueName('nowhere')
+  const { brokers, nameOf } = await openKafka(cleanup)
+  const topic = nameOf('orders')
+  const missingTopic = nameOf('refunds')
   await createTopics(brokers, [topic])
   const [publisher, subscriber, auditing] = [kafka({ brokers }), kafka({ brokers }), kafka({ brokers })]
   const inspector = kafkajsInspector({ brokers })
@@ -131,6 +131,14 @@ export async function openStage(): Promise<Stage> {
     },
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   }
+}
+
+/** Names are of this run alone on the shared Kafka; for pictures they are plain, and the Kafka is one of its own. */
+async function openKafka(cleanup: AsyncDisposableStack) {
+  if (process.env.ONCEBOX_SCREENSHOTS === undefined) return { ...(await testKafka()), nameOf: uniqueName }
+  const server = await startKafka()
+  cleanup.defer(() => server.remove())
+  return { brokers: [...server.brokers], nameOf: (name: string) => name }
 }
 
 async function createTopics(brokers: string[], topics: readonly string[]): Promise<void> {
