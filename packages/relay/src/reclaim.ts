@@ -8,7 +8,7 @@ import type { RelaySettings } from './settings.js'
 const lockTimeout = '50ms'
 
 /** The ends of a leaf are found by index, whatever its statistics say. */
-export const lookSettings = { enable_seqscan: 'off', enable_sort: 'off' } as const
+const lookSettings = { enable_seqscan: 'off', enable_sort: 'off' } as const
 
 /** Stands for the default leaf, which has no slot of its own. */
 const defaultSlot = -1

@@ -7,7 +7,6 @@ import { type Acquired, acquire } from './cursor.js'
 import type { RelayEvent } from './events.js'
 import { adoptDatabase } from './identity.js'
 import { requireKeptSession } from './keptSession.js'
-import { lookSettings } from './reclaim.js'
 import { Session } from './session.js'
 import { type RelayOptions, type RelaySettings, relaySettings } from './settings.js'
 import { Tenure } from './tenure.js'
@@ -191,7 +190,7 @@ class LaneRelay implements Relay {
       const acquired = await this.#acquire(windowSession, ready)
       if (acquired === null) return
       this.#ownToken = acquired.lease.token
-      const cursorSession = await open({ ...lookSettings, synchronous_commit: 'off' }, timeoutMs)
+      const cursorSession = await open({ enable_seqscan: 'off', synchronous_commit: 'off' }, timeoutMs)
       const tables = this.#tables
       const parts = { pool, publisher, settings, tables, acquired, windowSession, cursorSession }
       this.#tenure = new Tenure(parts)

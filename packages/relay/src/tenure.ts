@@ -191,13 +191,15 @@ export class Tenure {
 
   /** Looks after the ring now and then; one lane does it for all. A look that fails is no reason to stop publishing. */
   async #maintain(signal: AbortSignal): Promise<void> {
-    const { pool, settings, tables, cursorSession } = this.#parts
+    const { pool, settings, tables, windowSession } = this.#parts
     if (settings.lane !== 0) return
-    const ring = new RingKeeper({ session: cursorSession, pool, tables, settings })
+    // A look waits for locked leaves as windows do; on the other session, renewing the lease would wait with it.
+    const ring = new RingKeeper({ session: windowSession, pool, tables, settings })
     while (!signal.aborted) {
       try {
         await ring.look()
       } catch (error) {
+        if (signal.aborted) return
         const code = isOnceboxError(error) ? error.code : (error as { code?: unknown }).code
         settings.logger.warn({ code }, 'the ring of the outbox could not be looked after')
       }
