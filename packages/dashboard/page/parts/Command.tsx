@@ -23,8 +23,8 @@ export function WithCommands({ text }: { text: string }) {
   return (
     <>
       {text
-        .split(/("oncebox [^"]*")/)
-        .map((part) => (part.startsWith('"oncebox ') ? <Command key={part} text={part.slice(1, -1)} /> : part))}
+        .split(/("(?:oncebox|kafka-\w+\.sh) [^"]*")/)
+        .map((part) => (/^"(?:oncebox|kafka-)/.test(part) ? <Command key={part} text={part.slice(1, -1)} /> : part))}
     </>
   )
 }
