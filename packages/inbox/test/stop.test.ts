@@ -203,7 +203,7 @@ describe('starting and stopping', () => {
   async function waiting(it: Bench): Promise<number> {
     const { rows } = await it.database.pool.query(
       `SELECT count(*)::int AS count FROM pg_stat_activity
-       WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'INSERT INTO "oncebox"."inbox"%'`,
+       WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%INSERT INTO "oncebox"."inbox"%'`,
     )
     return rows[0].count
   }
