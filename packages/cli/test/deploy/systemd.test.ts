@@ -47,11 +47,12 @@ test('the unit is hardened', () => {
 test('systemd finds nothing wrong with the unit, where systemd is', async ({ skip }) => {
   const file = fileURLToPath(new URL('deploy/systemd/oncebox-relay.service', `file://${root}`))
   const verified = await run('systemd-analyze', ['verify', '--man=no', file]).catch(
-    (error: NodeJS.ErrnoException) => error,
+    (error: NodeJS.ErrnoException & { stderr: string }) => error,
   )
   if (verified instanceof Error && verified.code === 'ENOENT') {
     process.stderr.write('the unit is not verified: there is no systemd-analyze here\n')
     return skip('no systemd-analyze')
   }
-  expect(verified).toMatchObject({ stderr: '' })
+  // What it says of the machine itself is none of ours.
+  expect(verified.stderr.split('\n').filter((line) => line.includes('oncebox-relay'))).toEqual([])
 })
