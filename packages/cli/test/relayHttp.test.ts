@@ -1,6 +1,7 @@
 import { createServer } from 'node:net'
-import { startProxy, until } from '@oncebox/testkit'
-import { expect, onTestFinished, test } from 'vitest'
+import { startKafka, startProxy, until } from '@oncebox/testkit'
+import { kafkaMissing } from '@oncebox/testkit/harness'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { jsonLines, oncebox, type Running, startOncebox } from './oncebox.js'
 import { emitSql, migratedDatabase } from './outbox.js'
 
@@ -13,7 +14,7 @@ async function servedPort(relay: Running): Promise<number> {
       const whole = relay.stderr().slice(0, relay.stderr().lastIndexOf('\n') + 1)
       return jsonLines(whole).find(({ msg }) => String(msg).startsWith('serving /livez'))
     },
-    { what: 'the relay to serve' },
+    { what: 'the relay to serve', deadlineMs: 30_000 },
   )
   expect(line.host).toBe('127.0.0.1')
   return Number(line.port)
@@ -47,7 +48,7 @@ test('a relay is alive all along, ready while it can do its work, and not while 
       const { text } = await get('/metrics')
       return /^oncebox_database_readable\{part="lanes"\} 1$/m.test(text) ? text : undefined
     },
-    { what: 'metrics with those of the database' },
+    { what: 'metrics with those of the database', deadlineMs: 30_000 },
   )
   expect(text).toMatch(/^oncebox_relay_published_messages_total\{lane="0"\} 3$/m)
   expect(text).toMatch(/^oncebox_relay_holds_lease\{lane="0"\} 1$/m)
@@ -69,6 +70,39 @@ test('a relay is alive all along, ready while it can do its work, and not while 
   relay.process.kill('SIGTERM')
   expect((await relay.ended).code).toBe(0)
 }, 90_000)
+
+describe.skipIf(await kafkaMissing())('without Kafka', { timeout: 180_000 }, () => {
+  test('a relay lives on, says that it cannot do its work, and is ready again when Kafka is back', async () => {
+    await using database = await migratedDatabase()
+    const kafka = await startKafka()
+    onTestFinished(() => kafka.remove())
+    const flags = ['--create-topics', '1', '--brokers', kafka.brokers.join(), '--http-port', '0']
+    const relay = startOncebox(['relay', '--json', ...flags], database)
+    const port = await servedPort(relay)
+    const get = (path: string) => fetch(`http://127.0.0.1:${port}${path}`)
+    const becomes = (status: number) =>
+      until(async () => (await get('/readyz')).status === status, {
+        what: `/readyz to say ${status}`,
+        deadlineMs: 60_000,
+      })
+    await emitSql(database, { topic: 'orders', key: 'o-1', payload: 'first' })
+    await relay.event(({ event }) => event === 'published')
+    await becomes(200)
+
+    await kafka.kill()
+    await emitSql(database, { topic: 'orders', key: 'o-1', payload: 'second' })
+    await becomes(503)
+    expect(await (await get('/readyz')).text()).toMatch(/^relay: lane 0 gets no acknowledgement for \d+ s$/m)
+    expect((await get('/livez')).status).toBe(200)
+    expect(relay.process.exitCode).toBeNull()
+
+    await kafka.start()
+    await becomes(200)
+    // Released, where Kafka was away for so long that it was moved aside.
+    const sent = () => relay.events().filter(({ event }) => event === 'published' || event === 'released')
+    await until(() => sent().length === 2, { what: 'the second message', deadlineMs: 90_000 })
+  })
+})
 
 test('an address that cannot be listened at is a usage error, and nothing is published', async () => {
   await using database = await migratedDatabase()
