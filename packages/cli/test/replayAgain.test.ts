@@ -124,6 +124,9 @@ test('G3: a group handles messages again, each once more and in order, through k
     `SELECT (SELECT count(*) FROM oncebox.parked_delivery) + (SELECT count(*) FROM oncebox.dead_letter) AS waiting`,
   )
   expect(left.rows).toEqual([{ waiting: '0' }])
+  const shown = await oncebox(['show', ids[0] as string], database)
+  expect(shown.stdout).toMatch(/again .* by ann, group billing$/m)
+  expect(shown.stdout).not.toMatch(/again .* group audit$/m)
   // Published again, as every replay may be, the ids are known to both.
   await oncebox(['replay', '--topic', 'orders', '--yes'], database)
   await publishAll(database, transport)

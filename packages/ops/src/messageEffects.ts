@@ -1,4 +1,4 @@
-import { isUuidV7, type Tx, uuidV7Time } from '@oncebox/core'
+import { isUuid, isUuidV7, type Tx, uuidV7Time } from '@oncebox/core'
 import { inboxRing, inboxSlotOf, tables } from '@oncebox/schema'
 
 /** What became of a message in one consumer group. */
@@ -17,7 +17,7 @@ export interface MessageEffect {
   /** The number and the reason of the dead letter. */
   readonly deadLetter: string | null
   readonly reason: string | null
-  /** What an operator or a retry did, the earliest first. */
+  /** What an operator or a retry did, the earliest first; `again`: asked for by `replay --again`. */
   readonly actions: readonly { readonly at: string; readonly action: string; readonly by: string }[]
 }
 
@@ -46,15 +46,38 @@ export async function readEffects(tx: Tx, schema: string, id: string): Promise<M
      FROM known ORDER BY consumer, array_position(ARRAY['dead', 'waiting', 'failing', 'handled'], state)`,
     [id, JSON.stringify(handled)],
   )
-  const actions = await tx.query<{ group: string; at: string; action: string; by: string }>(
+  const actions = await tx.query<GroupAction>(
     `SELECT consumer AS "group", ${rfc3339('done_at')} AS at, action, done_by AS by
      FROM ${deadLetterAction} AS done WHERE message_id = $1::text ORDER BY done.number`,
     [id],
   )
+  const all = [...actions.rows, ...(await askedAgain(tx, schema, id))].sort((one, other) =>
+    one.at < other.at ? -1 : 1,
+  )
   return rows.map((row) => ({
     ...row,
-    actions: actions.rows.filter(({ group }) => group === row.group).map(({ group: _, ...action }) => action),
+    actions: all.filter(({ group }) => group === row.group).map(({ group: _, ...action }) => action),
   }))
+}
+
+interface GroupAction {
+  readonly group: string
+  readonly at: string
+  readonly action: string
+  readonly by: string
+}
+
+/** Runs that asked for the message once more; none on a schema from before there were any. */
+async function askedAgain(tx: Tx, schema: string, id: string): Promise<GroupAction[]> {
+  const { replayRun, replayRequest } = tables(schema)
+  const there = await tx.query<{ there: boolean }>('SELECT to_regclass($1::text) IS NOT NULL AS there', [replayRun])
+  if (there.rows[0]?.there !== true || !isUuid(id)) return []
+  const { rows } = await tx.query<GroupAction>(
+    `SELECT run.consumer AS "group", ${rfc3339('request.asked_at')} AS at, 'again' AS action, run.asked_by AS by
+     FROM ${replayRequest} AS request JOIN ${replayRun} AS run USING (run) WHERE request.message_id = $1::text::uuid`,
+    [id],
+  )
+  return rows
 }
 
 /** Group after group along the index, whose first column they are: there are few, and ids are many. */
