@@ -11,6 +11,8 @@ export class Locks {
 
   /** Resolves when the row is the transaction's. One that has ended meanwhile gets nothing, and never hears of it. */
   take(row: string, transaction: ModelTransaction): Promise<void> | null {
+    // A backend that was ended does nothing more, whatever its statement was about to do.
+    if (transaction.ended) return new Promise(() => undefined)
     const lock = this.#locks.get(row)
     if (lock === undefined) {
       this.#locks.set(row, { owner: transaction, waiting: [] })

@@ -27,6 +27,12 @@ interface Member {
   readonly holdings: Map<string, Holding>
 }
 
+/** A partition on its way from one member to the next, whoever that is by then. */
+interface GivingBack {
+  readonly owner: Member
+  then: () => void
+}
+
 /** A consumer group: who reads which partition, from where, and how far it said it was. */
 export class ModelGroup {
   /** Ids as they were handed out. */
@@ -35,6 +41,7 @@ export class ModelGroup {
   readonly #members = new Set<Member>()
   readonly #committed = new Map<string, number>()
   readonly #owners = new Map<string, Member>()
+  readonly #givingBack = new Map<string, GivingBack>()
 
   constructor(parts: GroupParts) {
     this.#parts = parts
@@ -69,6 +76,7 @@ export class ModelGroup {
       process.after(0, () => holding.lost.abort())
     }
     member.holdings.clear()
+    for (const [place, giving] of [...this.#givingBack]) if (giving.owner === member) this.#given(place, giving)
     this.rebalance(member.dice)
   }
 
@@ -86,25 +94,34 @@ export class ModelGroup {
         const take = (): void => {
           if (this.#owners.get(place) === next && this.#members.has(next)) this.#take(next, place, topic, partition)
         }
+        const giving = this.#givingBack.get(place)
         const holding = owner?.holdings.get(place)
-        if (owner === undefined || holding === undefined) take()
+        if (giving !== undefined) giving.then = take
+        else if (owner === undefined || holding === undefined) take()
         else this.#giveBack(owner, place, holding, take)
       }
     }
   }
 
+  /** `then` once it was given back, or its owner is gone. */
   #giveBack(owner: Member, place: string, holding: Holding, then: () => void): void {
+    const giving: GivingBack = { owner, then }
+    this.#givingBack.set(place, giving)
     const give = (): void => {
-      if (owner.holdings.get(place) !== holding) return
       owner.holdings.delete(place)
       holding.lost.abort()
-      void owner.handler.revoked([holding]).then(then)
+      void owner.handler.revoked([holding]).then(() => this.#given(place, giving))
     }
-    // Whoever does not give back in time loses it all the same.
     owner.process.after(0, () => {
       if (holding.running) holding.givenBack = give
       else give()
     })
+  }
+
+  #given(place: string, giving: GivingBack): void {
+    if (this.#givingBack.get(place) !== giving) return
+    this.#givingBack.delete(place)
+    giving.then()
   }
 
   #take(member: Member, place: string, topic: string, partition: number): void {
