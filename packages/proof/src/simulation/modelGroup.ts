@@ -30,7 +30,7 @@ interface Member {
 /** A partition on its way from one member to the next, whoever that is by then. */
 interface GivingBack {
   readonly owner: Member
-  then: () => void
+  handOn: () => void
 }
 
 /** A consumer group: who reads which partition, from where, and how far it said it was. */
@@ -96,16 +96,16 @@ export class ModelGroup {
         }
         const giving = this.#givingBack.get(place)
         const holding = owner?.holdings.get(place)
-        if (giving !== undefined) giving.then = take
+        if (giving !== undefined) giving.handOn = take
         else if (owner === undefined || holding === undefined) take()
         else this.#giveBack(owner, place, holding, take)
       }
     }
   }
 
-  /** `then` once it was given back, or its owner is gone. */
-  #giveBack(owner: Member, place: string, holding: Holding, then: () => void): void {
-    const giving: GivingBack = { owner, then }
+  /** `handOn` once it was given back, or its owner is gone. */
+  #giveBack(owner: Member, place: string, holding: Holding, handOn: () => void): void {
+    const giving: GivingBack = { owner, handOn }
     this.#givingBack.set(place, giving)
     const give = (): void => {
       owner.holdings.delete(place)
@@ -121,7 +121,7 @@ export class ModelGroup {
   #given(place: string, giving: GivingBack): void {
     if (this.#givingBack.get(place) !== giving) return
     this.#givingBack.delete(place)
-    giving.then()
+    giving.handOn()
   }
 
   #take(member: Member, place: string, topic: string, partition: number): void {
