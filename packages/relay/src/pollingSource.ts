@@ -25,6 +25,12 @@ export interface PollingSourceOptions {
   readonly pageBytes: number
 }
 
+/**
+ * A look that finds another snapshot comes on top of its window, so looks begin when they are likely to find none: where
+ * somebody writes now and then, there are a tenth more statements at most.
+ */
+const quietWindows = 10
+
 /** By the names they are prepared under. */
 type Statements = Readonly<Record<'oncebox_window' | 'oncebox_locate' | 'oncebox_page' | 'oncebox_probe', string>>
 
@@ -35,8 +41,8 @@ export class PollingSource implements Source {
   readonly #templates = new Templates()
   #progress: Progress
   #rowBytes = firstRowBytes
-  /** The last look found the snapshot of the one before: nobody writes anything, anywhere in the cluster. */
-  #quiet = false
+  /** Windows in a row that found the snapshot of the one before: nobody writes anything, anywhere in the cluster. */
+  #unchanged = 0
 
   constructor(options: PollingSourceOptions) {
     this.#options = options
@@ -53,7 +59,7 @@ export class PollingSource implements Source {
   async read(): Promise<SourcePage> {
     const { last, page } = this.#progress
     if (page !== null) return this.#readPage(page)
-    if (this.#quiet) {
+    if (this.#unchanged >= quietWindows) {
       const { snapshot, due } = await this.#ask('oncebox_probe', [], this.#reader({ rows: 1, bytes: 1 }))
       if (snapshot === last) return this.#nothing(due)
     }
@@ -67,7 +73,7 @@ export class PollingSource implements Source {
     const reader = this.#reader({ ...limits, rows: limits.rows + 1 })
     const read = await this.#ask('oncebox_window', [last, limits.rows + 1], reader)
     this.#rowBytes = reader.rowBytesAfter(this.#rowBytes)
-    this.#quiet = read.snapshot === last
+    this.#unchanged = read.snapshot === last ? this.#unchanged + 1 : 0
     if (!reader.full) return this.#handOut(read, read.snapshot)
     const located = await this.#ask('oncebox_locate', [last], this.#reader({ rows: 1, bytes: 1 }))
     const page = { upper: located.snapshot, position: String(BigInt(located.first ?? 1) - 1n) }

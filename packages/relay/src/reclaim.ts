@@ -52,13 +52,15 @@ export class RingKeeper {
 
   async #reclaim(session: Session, ring: RingState): Promise<void> {
     const { tables, settings } = this.#parts
+    let emptied = 0
     for (const slot of leavesToReclaim(ring)) {
       const leaf = outboxRing.leaves[slot] ?? outboxRing.defaultLeaf
       if (!(await reclaimLeaf(session, tables, leaf, settings.retentionMs))) continue
+      emptied++
       settings.logger.info({ leaf }, 'a leaf of the outbox was emptied')
       settings.onEvent({ event: 'leaf_reclaimed', leaf })
     }
-    const slot = slotToSwitchTo(await look(session, tables, settings))
+    const slot = slotToSwitchTo(emptied === 0 ? ring : await look(session, tables, settings))
     if (slot === null) return
     // Not transactional, and seen at once; which leaf a row lands in says nothing about when it commits.
     await session.rows('SELECT setval($1::regclass, $2::bigint)', [tables.outboxSlot, slot])
