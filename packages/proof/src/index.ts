@@ -1,5 +1,6 @@
 export { type CrashPoint, crashPoints } from './crashes/crashPoints.js'
 export { crashRuns } from './crashes/crashRuns.js'
+export { faultNames } from './faults/faultNames.js'
 export type { Mutant } from './mutants/mutant.js'
 export { mutantRuns, mutants } from './mutants/mutantRuns.js'
 export { repository, spoilt } from './mutants/workspaceCopy.js'
