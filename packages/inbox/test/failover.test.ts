@@ -41,6 +41,7 @@ async function replicated() {
   await prepareBank(client)
   await client.end()
   const pool = new pg.Pool({ connectionString: urlAs(url, defaultRoles().consumer), max: 8 })
+  pool.on('connect', (client) => client.on('error', () => undefined))
   pool.on('error', () => undefined)
   closes.push(() => pool.end())
   return {

@@ -1,12 +1,11 @@
 import { defaultRoles, tables } from '@oncebox/schema'
 import { fastSettings, type PostgresServer, startPostgres, startStandby, until } from '@oncebox/testkit'
 import { urlAs } from '@oncebox/testkit/harness'
-import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { PollingSource } from '../dist/pollingSource.js'
 import { Session } from '../dist/session.js'
 import { windowSessionSettings } from '../dist/windowQuery.js'
-import { type Bench, benchOn, migrated, published } from './relayBench.js'
+import { type Bench, benchOn, calmPool, migrated, published } from './relayBench.js'
 
 let server: PostgresServer
 beforeAll(async () => {
@@ -18,8 +17,7 @@ afterAll(() => server.remove())
 async function benchOf(of: PostgresServer): Promise<Bench> {
   const url = await of.createDatabase()
   await migrated(url)
-  const pool = new pg.Pool({ connectionString: url })
-  pool.on('error', () => undefined)
+  const pool = calmPool(url)
   return benchOn({ url, pool }, () => pool.end())
 }
 
@@ -105,8 +103,7 @@ describe('Postgres and the relay', () => {
     await at.emit('t', 'k', '1')
     const standby = await startStandby(server, { settings: fastSettings })
     const url = standby.urlOf(new URL(at.database.url).pathname.slice(1))
-    const pool = new pg.Pool({ connectionString: urlAs(url, defaultRoles().relay) })
-    pool.on('error', () => undefined)
+    const pool = calmPool(urlAs(url, defaultRoles().relay))
     try {
       await until(async () => (await pool.query('select from oncebox.outbox')).rows.length === 1, {
         what: 'the standby to have the row',

@@ -1,11 +1,10 @@
 import { tables } from '@oncebox/schema'
 import { fastSettings, type PostgresServer, startPostgres, until } from '@oncebox/testkit'
-import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { PollingSource } from '../dist/pollingSource.js'
 import { Session } from '../dist/session.js'
 import { windowSessionSettings } from '../dist/windowQuery.js'
-import { benchOn, migrated } from './relayBench.js'
+import { benchOn, calmPool, migrated } from './relayBench.js'
 
 /** Of its own: only where nobody else writes does a snapshot stay what it was. */
 let server: PostgresServer
@@ -24,8 +23,7 @@ interface Quiet extends AsyncDisposable {
 async function quietSource(): Promise<Quiet> {
   const url = await server.createDatabase()
   await migrated(url)
-  const pool = new pg.Pool({ connectionString: url })
-  pool.on('error', () => undefined)
+  const pool = calmPool(url)
   const at = benchOn({ url, pool }, () => pool.end())
   const session = await Session.open(at.relayPool, { settings: windowSessionSettings, timeoutMs: 20_000 })
   const statements: string[] = []

@@ -1,11 +1,10 @@
 import { tables } from '@oncebox/schema'
 import { fastSettings, type PostgresServer, startPostgres, until } from '@oncebox/testkit'
 import { postgresVersions } from '@oncebox/testkit/harness'
-import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { reclaimLeaf } from '../dist/reclaim.js'
 import { Session } from '../dist/session.js'
-import { type Bench, bench, benchOn, migrated } from './relayBench.js'
+import { type Bench, bench, benchOn, calmPool, migrated } from './relayBench.js'
 
 /** Everything may be reclaimed at once, and the slot moves on at every look. */
 const hasty = { retentionMs: 0, leafWidthMs: 1, reclaimEveryMs: 20 }
@@ -157,9 +156,7 @@ describe('a full ring', () => {
   test('under a prepared transaction the ring stays on its last leaf, writers go on, and nothing is lost', async () => {
     const url = await server.createDatabase()
     await migrated(url)
-    const pool = new pg.Pool({ connectionString: url })
-    // The server ends while the last connections are being closed.
-    pool.on('error', () => undefined)
+    const pool = calmPool(url)
     await using at = benchOn({ url, pool }, () => pool.end())
     await at.emit('t', 'k', 'first')
     const client = await at.open()

@@ -57,7 +57,7 @@ export function benchOn(
   transport: MemoryTransport = memoryTransport(),
 ): Bench {
   const roles = defaultRoles()
-  const [producer, relayPool] = [roles.producer, roles.relay].map((role) => poolAs(database.url, role)) as [
+  const [producer, relayPool] = [roles.producer, roles.relay].map((role) => calmPool(urlAs(database.url, role))) as [
     pg.Pool,
     pg.Pool,
   ]
@@ -111,8 +111,9 @@ export function benchOn(
   }
 }
 
-function poolAs(url: string, role: string): pg.Pool {
-  const pool = new pg.Pool({ connectionString: urlAs(url, role) })
+/** A pool whose connections may be terminated at any time, also while they are being closed. */
+export function calmPool(url: string): pg.Pool {
+  const pool = new pg.Pool({ connectionString: url })
   pool.on('error', () => undefined)
   pool.on('connect', (client) => client.on('error', () => undefined))
   return pool
