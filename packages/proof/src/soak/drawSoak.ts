@@ -33,6 +33,7 @@ export function drawSoak(samples: readonly Sample[]): string {
   <polyline points="${points.join(' ')}"/>`
   })
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${charts.length * height + 20}" font-family="sans-serif" font-size="12">
+  <title>A soak, over time: what was measured, and when a fault was on</title>
   <rect width="100%" height="100%" fill="#fff"/>
   <g fill="#f5c6c6">${bars.join('')}</g>
   <g fill="none" stroke="#1f5f8b" stroke-width="1.5"><style>text { fill: #333; stroke: none }</style>
