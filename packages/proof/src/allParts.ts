@@ -1,6 +1,7 @@
 import offerServers from '@oncebox/testkit/global-setup'
 import { crashRuns } from './crashes/crashRuns.js'
 import { faultRuns } from './faults/faultRuns.js'
+import { fuzz } from './fuzz/fuzz.js'
 import { modelRuns } from './model/model.js'
 import { mutantRuns } from './mutants/mutantRuns.js'
 import { startServers } from './ownServers.js'
@@ -10,6 +11,7 @@ import { simulation } from './simulation/simulation.js'
 /** The parts of a full run, by the name that the command line calls them, in the order in which they run. */
 export const allParts: Readonly<Record<string, Part>> = {
   model: modelRuns,
+  fuzz: (options) => fuzz(options),
   simulation,
   async crashes(options) {
     await using servers = await startServers()
