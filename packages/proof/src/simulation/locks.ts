@@ -19,7 +19,9 @@ export class Locks {
       return null
     }
     if (lock.owner === transaction) return null
-    return new Promise((granted) => lock.waiting.push({ transaction, granted }))
+    const turn = new Promise<void>((granted) => lock.waiting.push({ transaction, granted }))
+    // The crash that frees the row may end the one who waits for it as well.
+    return turn.then(() => (transaction.ended ? new Promise(() => undefined) : undefined))
   }
 
   release(transaction: ModelTransaction): void {
