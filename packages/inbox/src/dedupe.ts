@@ -41,7 +41,10 @@ export async function insertIds(
        FROM inserted`,
       [group, JSON.stringify(ring), idle, ring.length],
     )
-    const told = rows[0]?.ids ?? null
+    const [answer] = rows
+    // An aggregate always answers: without a row nothing is known, and "all are new" would be the worst guess.
+    if (answer === undefined) throw new TypeError('The insert of ids was not answered')
+    const told = answer.ids
     if (told === null && ring.length === ids.length) return everything
     for (const id of told === null ? ring : (JSON.parse(told) as string[])) fresh.add(id)
   }
