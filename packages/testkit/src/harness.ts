@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
+import { compilesSources, findJava } from './java.js'
 import { type JavaToolResult, runJavaTool } from './javaTool.js'
 import { kafkaAvailability, prepareKafka } from './kafkaRuntime.js'
 import { findPgbouncer } from './pgbouncer.js'
@@ -118,6 +119,19 @@ export async function kafkaMissing(): Promise<string | undefined> {
 }
 
 /**
+ * Why tests with a Java source file are to be skipped, or undefined: some builds of Java have no compiler (Debian's
+ * have one, without the JDK too). Ask after `kafkaMissing`, as it wants the same and is required in the same cases.
+ */
+export async function javaSourcesMissing(): Promise<string | undefined> {
+  if (process.env.ONCEBOX_REQUIRE_KAFKA === '1' || process.env.CI === 'true') return undefined
+  const java = await findJava()
+  if (java !== undefined && (await compilesSources(java))) return undefined
+  const reason = java === undefined ? 'Java is not installed' : 'this Java has no compiler (a JDK has)'
+  process.stderr.write(`tests with Java sources are skipped: ${reason}\n`)
+  return reason
+}
+
+/**
  * Why tests through pgbouncer are to be skipped, for `describe.skipIf(pgbouncerMissing())`, or undefined. In CI
  * (`CI=true`) nothing is skipped, and `startPgbouncer` fails the tests instead. The reason is printed.
  */
@@ -139,11 +153,16 @@ export async function testKafka(): Promise<{ readonly brokers: string[] }> {
 }
 
 /**
- * Runs a Java program of Kafka's jars, such as `org.apache.kafka.tools.consumer.ConsoleConsumer`, to its end: what
- * others see of the shared Kafka.
+ * Runs a Java program of Kafka's jars to its end, with `input` as its standard input: what others see of the shared
+ * Kafka, and do to it. It is named by its class, such as `org.apache.kafka.tools.consumer.ConsoleConsumer`, or is a
+ * source file of one's own (a path that ends in `.java`), which Java compiles as it starts (see `javaSourcesMissing`).
  */
-export async function kafkaTool(mainClass: string, args: readonly string[]): Promise<JavaToolResult> {
-  return runJavaTool(await prepareKafka(), mainClass, args)
+export async function kafkaTool(
+  program: string,
+  args: readonly string[],
+  options: { readonly input?: string } = {},
+): Promise<JavaToolResult> {
+  return runJavaTool(await prepareKafka(), program, args, options)
 }
 
 /** A name nobody else uses, fit for topics, groups, databases and schemas: `prefix_3f9c…` in lower case. */

@@ -24,3 +24,9 @@ export async function findJava(): Promise<Java | undefined> {
     return undefined
   }
 }
+
+/** Whether it runs source files, which takes the compiler among its modules. */
+export async function compilesSources({ program }: Java): Promise<boolean> {
+  const { stdout } = await run(program, ['--list-modules'])
+  return stdout.includes('jdk.compiler@')
+}

@@ -11,12 +11,15 @@ export interface JavaToolResult {
 
 const deadlineMs = 120_000
 
-/** Runs a Java program from Kafka's jars to its end, which comes after two minutes at the latest. */
+/**
+ * Runs a Java program over Kafka's jars to its end, which comes after two minutes at the latest: a class, or a source
+ * file whose path ends in `.java`.
+ */
 export async function runJavaTool(
   runtime: KafkaRuntime,
-  mainClass: string,
+  program: string,
   args: readonly string[],
-  options: { input?: string } = {},
+  options: { readonly input?: string } = {},
 ): Promise<JavaToolResult> {
   // Text is UTF-8 whatever the locale, also where there is none.
   const command = [
@@ -26,7 +29,7 @@ export async function runJavaTool(
     '-Dfile.encoding=UTF-8',
     '-cp',
     runtime.classpath,
-    mainClass,
+    program,
   ]
   const child = spawn(runtime.java, [...command, ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
