@@ -1,21 +1,34 @@
-/** How much of a partition is still handled one by one, because the consumer before this one ended there. */
+/** How a partition is handled after a consumer that ended there without giving it back. */
 export interface Careful {
-  /** So many records more. */
+  /** Messages a transaction at most; 1: alone, and its attempt is counted before it begins. */
+  readonly atATime: number
+  /** For so many records more. */
   readonly records: number
   /** Without offsets nobody knows where the last one stopped: at least until then (milliseconds of the clock). */
   readonly untilMs: number
 }
 
+/**
+ * Messages a transaction after a first death, whose cause may be any of a whole batch, and hardly ever is a message: one by
+ * one would be a hundred times slower. Whoever ends among so few leaves few to be handled alone.
+ */
+export const carefulMessages = 32
+
 /** Longer than a transport without offsets takes to hand out again what a dead worker held. */
 const withoutOffsetsMs = 30_000
 
-export function carefulFrom(nowMs: number, batchMessages: number): Careful {
-  return { records: batchMessages, untilMs: nowMs + withoutOffsetsMs }
+/** `before`: how many at a time the one that ended had handled; null when it was not careful. Pure. */
+export function carefulAfter(before: number | null, nowMs: number, batchMessages: number): Careful {
+  const few = Math.min(carefulMessages, batchMessages)
+  return {
+    atATime: before === null && batchMessages > few ? few : 1,
+    records: before === null ? batchMessages : few,
+    untilMs: nowMs + withoutOffsetsMs,
+  }
 }
 
-/** True while records of the partition have to be handled one by one. Pure. */
-export function isCareful(careful: Careful | undefined, withOffsets: boolean, nowMs: number): boolean {
-  if (careful === undefined) return false
+/** True while records of the partition have to be handled with care. Pure. */
+export function isCareful(careful: Careful, withOffsets: boolean, nowMs: number): boolean {
   return careful.records > 0 || (!withOffsets && nowMs < careful.untilMs)
 }
 
@@ -38,8 +51,11 @@ export class Caution {
     this.#careful.delete(partition)
   }
 
-  applies(partition: string, withOffsets: boolean, nowMs: number): boolean {
-    return isCareful(this.#careful.get(partition), withOffsets, nowMs)
+  /** How many messages the next transaction may have, once `done` records more are done; null: as many as it likes. */
+  atATime(partition: string, done: number, withOffsets: boolean, nowMs: number): number | null {
+    const careful = this.#careful.get(partition)
+    if (careful === undefined) return null
+    return isCareful(afterRecords(careful, done), withOffsets, nowMs) ? careful.atATime : null
   }
 
   /** Counts records that are done; answers true when the partition has just been passed. */

@@ -32,8 +32,11 @@ export type ConsumerEvent =
   | ({ readonly type: 'putOff'; readonly retryAfterMs: number } & MessageReference)
   /** A message that waited, or a dead letter that an operator retried, has been handled. */
   | ({ readonly type: 'redriven' } & MessageReference)
-  /** The consumer before this one ended without giving the partition back: the first messages run one by one. */
-  | { readonly type: 'careful'; readonly topic: string; readonly partition: number }
+  /**
+   * The consumer before this one ended without giving the partition back: the first messages run `atATime` a transaction,
+   * and one by one, each attempt counted before it begins, when it ended while it was as careful.
+   */
+  | { readonly type: 'careful'; readonly topic: string; readonly partition: number; readonly atATime: number }
   /** A batch met a serialization failure or a deadlock; it goes on in transactions of `batchMessages`. */
   | { readonly type: 'conflict'; readonly topic: string; readonly partition: number; readonly batchMessages: number }
   /** The database was away, or a statement of the inbox itself failed: tried again after `retryAfterMs`, uncounted. */

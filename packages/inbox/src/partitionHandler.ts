@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { BatchHandler, TopicPartition } from '@oncebox/transport'
-import { carefulFrom } from './caution.js'
+import { carefulAfter } from './caution.js'
 import type { Counters } from './events.js'
-import { forgetHolders, holdPartitions, releasePartitions } from './heldPartitions.js'
+import { forgetHolders, holdPartitions, noteAtATime, releasePartitions } from './heldPartitions.js'
 import { storedOffsets } from './offsets.js'
 import { type BatchParts, processBatch } from './processBatch.js'
 
@@ -20,13 +20,21 @@ export function createPartitionHandler<Trx>(parts: BatchParts<Trx>, counters: Co
   let assigning: Promise<unknown> = Promise.resolve()
 
   async function takeOver(partitions: readonly TopicPartition[]): Promise<Map<TopicPartition, string>> {
-    const { offsets, unfinished } = await db.transaction(async ({ tx }) => ({
-      offsets: await storedOffsets(tx, tables, group, partitions),
-      unfinished: await holdPartitions(tx, tables, group, holder, partitions),
-    }))
-    for (const partition of unfinished) {
-      caution.begin(keyOf(partition), carefulFrom(clock.now(), batchMessages))
-      report.careful(partition)
+    const { offsets, unfinished } = await db.transaction(async ({ tx }) => {
+      const offsets = await storedOffsets(tx, tables, group, partitions)
+      const left = await holdPartitions(tx, tables, group, holder, partitions)
+      const unfinished = left.map(({ partition, atATime }) => ({
+        partition,
+        careful: carefulAfter(atATime, clock.now(), batchMessages),
+      }))
+      for (const { partition, careful } of unfinished) {
+        await noteAtATime(tx, tables, group, holder, partition, careful.atATime)
+      }
+      return { offsets, unfinished }
+    })
+    for (const { partition, careful } of unfinished) {
+      caution.begin(keyOf(partition), careful)
+      report.careful(partition, careful.atATime)
     }
     for (const partition of partitions) {
       reached.takeOver(partition, offsets.get(partition) ?? null)
@@ -64,8 +72,9 @@ export function createPartitionHandler<Trx>(parts: BatchParts<Trx>, counters: Co
       const overwrite = seek !== undefined && first !== null && BigInt(first) < seek
       // A message that ended a process was handed out before.
       const suspicious = batch.records.some(({ redelivered }) => redelivered !== false)
-      const careful = () => suspicious && caution.applies(partition, first !== null, clock.now())
-      const progress = await processBatch(parts, batch, overwrite, careful)
+      const atATime = (done: number) =>
+        suspicious ? caution.atATime(partition, done, first !== null, clock.now()) : null
+      const progress = await processBatch(parts, batch, overwrite, atATime)
       if (progress.done > 0) seeks.delete(partition)
       if (caution.passed(partition, progress.done, first !== null, clock.now())) {
         await db.transaction(({ tx }) => forgetHolders(tx, tables, group, holder, batch)).catch(report.marksFailed)

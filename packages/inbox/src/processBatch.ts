@@ -34,14 +34,14 @@ const databasePause = { minMs: 200, maxMs: 10_000 }
 
 /**
  * Settles the records of a batch in as few transactions as it takes, in order, and answers how far it got.
- * `overwrite`: the stored offset of this partition is of another life of its topic. `careful`: answers whether the next
- * message has to go by itself.
+ * `overwrite`: the stored offset of this partition is of another life of its topic. `atATime`: once so many records are
+ * done, how many the next transaction may have because a consumer ended here; null: as many as it likes.
  */
 export async function processBatch<Trx>(
   parts: BatchParts<Trx>,
   batch: IncomingBatch,
   overwrite: boolean,
-  careful: () => boolean,
+  atATime: (done: number) => number | null,
 ): Promise<BatchProgress> {
   const { settings, report, suspects } = parts
   const { clock, random } = settings
@@ -57,12 +57,13 @@ export async function processBatch<Trx>(
 
   for (;;) {
     if (batch.signal.aborted || parts.stopping()) return { done: state.plan.done }
-    const alone = careful()
-    const span = nextSpan(state.plan, alone ? 1 : parts.size.messages)
+    const few = atATime(state.plan.done)
+    const span = nextSpan(state.plan, Math.min(few ?? Number.POSITIVE_INFINITY, parts.size.messages))
     if (span === null) break
-    const failure = alone
-      ? await tryCarefully(parts, batch, items, span.from, overwrite)
-      : await settleSpan(parts, batch, items, span, overwrite)
+    const failure =
+      few === 1
+        ? await tryCarefully(parts, batch, items, span.from, overwrite)
+        : await settleSpan(parts, batch, items, span, overwrite)
     if (failure === null) {
       state = afterSpanCommitted({ ...state, size: parts.size }, span, settings.batchMessages)
       parts.size = state.size

@@ -16,7 +16,7 @@ export interface Report {
   redriven(item: Item): void
   buried(item: Item, reason: string, error: unknown): void
   putOff(item: Item, retryAfterMs: number): void
-  careful(place: Place): void
+  careful(place: Place, atATime: number): void
   redriveFailed(error: unknown): void
   marksFailed(error: unknown): void
   attemptFailed(item: Item, attempts: number, error: unknown): void
@@ -64,17 +64,17 @@ export function createReport(
       logger.debug({ group, ...referenceOf(item), retryAfterMs }, 'a handler put its message off')
       onEvent({ type: 'putOff', retryAfterMs, ...referenceOf(item) })
     },
-    careful({ topic, partition }) {
+    careful({ topic, partition }, atATime) {
       logger.warn(
-        { group, topic, partition },
-        'the last consumer of this partition ended in the middle: going one by one',
+        { group, topic, partition, atATime },
+        'the last consumer of this partition ended in the middle: going by few messages at first',
       )
-      onEvent({ type: 'careful', topic, partition })
+      onEvent({ type: 'careful', topic, partition, atATime })
     },
     marksFailed(error) {
       logger.warn(
         { group, error: errorTag(error) },
-        'a partition stays marked as held: whoever has it next goes one by one',
+        'a partition stays marked as held: whoever has it next goes by few messages at first',
       )
     },
     redriveFailed(error) {

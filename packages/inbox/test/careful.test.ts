@@ -1,6 +1,7 @@
 import { encodeHeaders, localIds, type WireRecord } from '@oncebox/core'
 import { pgDatabase } from '@oncebox/core/pg'
 import { batch, createConsumer } from '@oncebox/inbox'
+import type { TestDatabase } from '@oncebox/testkit/harness'
 import type { BatchHandler, Subscriber } from '@oncebox/transport'
 import { expect, test } from 'vitest'
 import { asConsumer, businessDatabase, messages } from './fixture.js'
@@ -47,39 +48,78 @@ function recordOf(account: string, redelivered: boolean | undefined): WireRecord
   }
 }
 
-test('after a death, only what was handed out before is handled one by one, where the transport knows', async () => {
-  await using database = await businessDatabase()
-  const partition = { topic: 'accounts', partition: 0, topicId: '' }
+const partition = { topic: 'accounts', partition: 0, topicId: '' }
+
+/** A consumer that has the partition; `take` hands it records and answers how many at a time it handled. */
+async function holder(database: TestDatabase, batchMessages = 500) {
   const sizes: number[] = []
-  const start = async () => {
-    const { subscriber, handler } = handedOut()
-    const consumer = createConsumer({
-      db: pgDatabase(asConsumer(database)),
-      subscriber,
-      group: 'bank',
-      messages,
-      handlers: {
-        deposited: batch(async (list) => {
-          sizes.push(list.length)
-        }),
-      },
-    })
-    await consumer.start()
-    await handler().assigned([partition])
-    return { consumer, handler: handler() }
+  const { subscriber, handler } = handedOut()
+  const consumer = createConsumer({
+    db: pgDatabase(asConsumer(database)),
+    subscriber,
+    group: 'bank',
+    messages,
+    batchMessages,
+    handlers: {
+      deposited: batch(async (list) => {
+        sizes.push(list.length)
+      }),
+    },
+  })
+  await consumer.start()
+  await handler().assigned([partition])
+  return {
+    consumer,
+    giveBack: () => handler().revoked([partition]),
+    async take(records: WireRecord[]) {
+      sizes.length = 0
+      const { done } = await handler().batch({ ...partition, records, signal: new AbortController().signal })
+      expect(done).toBe(records.length)
+      return [...sizes]
+    },
   }
+}
+
+function several(count: number, redelivered: boolean | undefined): WireRecord[] {
+  return Array.from({ length: count }, (_, index) => recordOf(`a${index}`, redelivered))
+}
+
+test('after a death, only what was handed out before is handled with care, where the transport knows', async () => {
+  await using database = await businessDatabase()
   // The first holder of the partition ends without giving it back.
-  await start()
-  const { consumer, handler } = await start()
-  const take = async (records: WireRecord[]) => {
-    sizes.length = 0
-    const { done } = await handler.batch({ ...partition, records, signal: new AbortController().signal })
-    expect(done).toBe(records.length)
-    return [...sizes]
-  }
-  const three = (redelivered: boolean | undefined) => ['a', 'b', 'c'].map((account) => recordOf(account, redelivered))
-  expect(await take(three(false))).toEqual([3])
-  expect(await take([...three(false), recordOf('d', true)])).toEqual([1, 1, 1, 1])
-  expect(await take(three(undefined))).toEqual([1, 1, 1])
+  await holder(database, 3)
+  const { consumer, take } = await holder(database, 3)
+  expect(await take(several(3, false))).toEqual([3])
+  expect(await take([...several(2, false), recordOf('d', true)])).toEqual([1, 1, 1])
+  expect(await take(several(3, undefined))).toEqual([1, 1, 1])
   await consumer.stop()
+})
+
+test('after one death messages go by few, after one more each alone, and after a good end as ever', async () => {
+  await using database = await businessDatabase()
+  const eighty = () => several(80, undefined)
+  const first = await holder(database)
+  expect(await first.take(eighty())).toEqual([80])
+  const second = await holder(database)
+  expect(await second.take(eighty())).toEqual([32, 32, 16])
+  const third = await holder(database)
+  expect(await third.take(several(3, undefined))).toEqual([1, 1, 1])
+  await third.giveBack()
+  // The marks of those who ended are still there: nobody has passed what they stopped at.
+  const fourth = await holder(database)
+  expect(await fourth.take(several(2, undefined))).toEqual([1, 1])
+  for (const { consumer } of [first, second, third, fourth]) await consumer.stop()
+})
+
+test('once as many as a batch are passed, a death is a first one again', async () => {
+  await using database = await businessDatabase()
+  const from = (offset: number) =>
+    several(40, undefined).map((record, index) => ({ ...record, offset: String(offset + index) }))
+  const first = await holder(database, 40)
+  const second = await holder(database, 40)
+  // Care ends in the middle of what was handed over.
+  expect(await second.take([0, 40, 80].flatMap(from))).toEqual([32, 32, 40, 16])
+  const third = await holder(database, 40)
+  expect(await third.take(from(120))).toEqual([32, 8])
+  for (const { consumer } of [first, second, third]) await consumer.stop()
 })

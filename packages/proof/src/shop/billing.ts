@@ -25,8 +25,6 @@ type Messages = ReturnType<typeof orderMessages>
 export function createBilling(parts: BillingParts): Consumer<Messages, ClientBase> {
   const { pool, subscriber, topic, group, settings } = parts
   return createConsumer({
-    // After a death so many messages of a partition go one by one: with a default batch, all there are.
-    batchMessages: 25,
     ...settings,
     db: pgDatabase(pool),
     subscriber: { ...subscriber, subscribe: (how, handler) => subscriber.subscribe(how, logging(handler, parts)) },

@@ -13,7 +13,7 @@ const sampleEveryMs = 2_000
 const restBetweenFaultsMs = 5_000
 /** The ring goes round every few minutes, instead of every four days. */
 const ring = { retentionMs: 20_000, leafWidthMs: 10_000 }
-/** A machine that is busy must not make consumers take each other for dead: whoever takes over goes one by one at first. */
+/** A machine that is busy must not make consumers take each other for dead: whoever takes over goes by few messages at first. */
 const sessionTimeoutMs = 6_000
 
 export type SoakReport = PartReport & { readonly samples: readonly Sample[] }
