@@ -11,6 +11,7 @@ const tools = {
   cli: bin('packages/cli/dist/bin.js'),
   bench: bin('packages/bench/dist/bin.js'),
   proof: bin('packages/proof/dist/bin.js'),
+  reference: bin('scripts/reference/write.mjs'),
   tsc: bin('node_modules/typescript/bin/tsc'),
   biome: bin('node_modules/@biomejs/biome/bin/biome'),
   vitest: bin('node_modules/vitest/vitest.mjs'),
@@ -25,6 +26,7 @@ const verbs = {
   demo: (toolchain, args) => runToEnd(toolchain, [...node, tools.cli, 'demo', ...args]),
   bench: (toolchain, args) => runToEnd(toolchain, [tools.bench, ...args]),
   proof: (toolchain, args) => runToEnd(toolchain, [tools.proof, ...args]),
+  reference: (toolchain) => runToEnd(toolchain, [tools.reference]),
   lint: (toolchain, args) => runToEnd(toolchain, [tools.biome, 'check', ...(args.length > 0 ? args : ['.'])]),
   sbom: async (toolchain) => {
     process.stdout.write(`${JSON.stringify(sbom(toolchain), null, 2)}\n`)

@@ -6,7 +6,7 @@ const exact = /^\d+\.\d+\.\d+(-[\w.]+)?$/
 
 test('no file is longer than 400 lines, except what a generator wrote', () => {
   const long = repositoryFiles()
-    .filter((file) => file !== 'pnpm-lock.yaml' && !/\/generated\//.test(file))
+    .filter((file) => file !== 'pnpm-lock.yaml' && !/\/generated\/|^docs\/reference\//.test(file))
     .map((file) => ({ file, lines: read(file).split('\n').length - 1 }))
     .filter(({ lines }) => lines > 400)
   expect(long).toEqual([])

@@ -1,3 +1,4 @@
+// Guards that make an effect idempotent inside a transaction, and sources of global ids.
 export type {
   Assignments,
   BreakerState,

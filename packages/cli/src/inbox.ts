@@ -1,3 +1,4 @@
+// The consumer: hands messages to handlers inside a transaction, so that their effects happen once.
 export type {
   Backoff,
   BatchContext,

@@ -1,5 +1,4 @@
-// What producer and consumer share. The parts are under oncebox/outbox, oncebox/relay, oncebox/inbox, oncebox/schema;
-// database libraries under oncebox/pg and oncebox/kysely; what users' tests need under oncebox/memory, oncebox/testing.
+// What producers and consumers share: contracts, messages, errors, ids. The parts have entry points of their own.
 export type {
   Clock,
   Database,

@@ -1,3 +1,4 @@
+// Metrics for Prometheus, readiness of relay, consumer and database, and the endpoints that tell them.
 export type {
   ConsumerReadiness,
   ConsumerReadinessOptions,

@@ -1,1 +1,2 @@
+// The same metrics for OpenTelemetry.
 export { type OpenTelemetryMetricsOptions, openTelemetryMetrics } from '@oncebox/ops/opentelemetry'

@@ -1,1 +1,2 @@
+// Prisma: its transactions for producers and guards, its clients for consumers.
 export { fromPrisma, prismaDatabase } from '@oncebox/core/prisma'

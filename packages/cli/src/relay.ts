@@ -1,3 +1,4 @@
+// The relay: publishes what was committed, in order. As a program it is `oncebox relay`.
 export type {
   DrainResult,
   PooledClient,

@@ -1,1 +1,2 @@
+// TypeORM: its transactions for producers and guards, its data sources for consumers.
 export { fromTypeorm, typeormDatabase } from '@oncebox/core/typeorm'

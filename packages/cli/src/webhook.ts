@@ -1,3 +1,4 @@
+// Tells an address of yours when something needs a hand, and when it is over.
 export {
   type Notice,
   type NoticeProblem,

@@ -1,3 +1,5 @@
+// The set-up of a vitest project whose tests use the harness: starts the servers, and stops them.
+
 import { kafkaAvailability, kafkaIsPrepared, prepareKafka } from './kafkaRuntime.js'
 import { createSharedServers, offerSharedServers } from './sharedServers.js'
 

@@ -1,3 +1,5 @@
+// Databases and topics of their own for tests, on servers that all test files share.
+
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { compilesSources, findJava } from './java.js'

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { type Page, pages, root } from './pages.js'
+import { type Page, page, pages, root } from './pages.js'
 
 /** GitHub's anchor of a heading. */
 function anchorOf(heading: string): string {
@@ -9,13 +9,25 @@ function anchorOf(heading: string): string {
   return text.replaceAll(/[^\p{L}\p{N}\s_-]/gu, '').replaceAll(/\s/g, '-')
 }
 
+/** Of a heading that was there before, GitHub numbers the anchor. */
 function anchorsOf(markdown: string): string[] {
-  return [...markdown.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => anchorOf(heading))
+  const seen = new Map<string, number>()
+  return [...proseOf(markdown).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => {
+    const anchor = anchorOf(heading)
+    const before = seen.get(anchor) ?? 0
+    seen.set(anchor, before + 1)
+    return before === 0 ? anchor : `${anchor}-${before}`
+  })
 }
 
+function proseOf(markdown: string): string {
+  return markdown.replaceAll(/^```[\s\S]*?^```$/gm, '')
+}
+
+/** Of Markdown, and of the HTML in it. */
 function relativeLinks({ text }: Page): string[] {
-  const prose = text.replaceAll(/^```[\s\S]*?^```$/gm, '')
-  return [...prose.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = '']) => target).filter((to) => !/^https?:/.test(to))
+  const links = proseOf(text).matchAll(/\]\(([^)\s]+)\)|\b(?:href|src|srcset)="([^"]+)"/g)
+  return [...links].map(([, target, other]) => target ?? other ?? '').filter((to) => !/^https?:/.test(to))
 }
 
 describe('no link leads nowhere', () => {
@@ -30,15 +42,21 @@ describe('no link leads nowhere', () => {
     }
   })
 
-  test('and the README leads to every page of docs/', () => {
-    const [readme] = pages().filter(({ path }) => path === 'README.md')
-    const linked = relativeLinks(readme as Page)
-    const runbooks = 'docs/runbooks/'
-    for (const { path } of pages()) {
-      if (path.startsWith('docs/') && !path.startsWith(runbooks)) expect(linked).toContain(path)
-    }
-    const [alerts] = pages().filter(({ path }) => path === 'docs/metrics.md')
-    const listed = relativeLinks(alerts as Page).map((link) => `docs/${link}`)
-    for (const { path } of pages()) if (path.startsWith(runbooks)) expect(listed).toContain(path)
+  // What is many has a page that lists it; the README leads to that one.
+  const lists = new Map([
+    ['docs/runbooks/', 'docs/metrics.md'],
+    ['docs/decisions/', 'docs/decisions.md'],
+    ['docs/reference/', 'docs/reference/README.md'],
+  ])
+
+  test('and the README leads to every page of docs/, or to the page that lists it', () => {
+    const lost = pages()
+      .filter(({ path }) => path.startsWith('docs/'))
+      .filter(({ path }) => {
+        const list = [...lists].find(([folder, index]) => path.startsWith(folder) && path !== index)?.[1] ?? 'README.md'
+        const linked = relativeLinks(page(list)).map((link) => join(dirname(list), String(link.split('#')[0])))
+        return !linked.includes(path)
+      })
+    expect(lost.map(({ path }) => path)).toEqual([])
   })
 })

@@ -14,16 +14,18 @@ export function page(path: string): Page {
   return { path, text: readFileSync(root + path, 'utf8') }
 }
 
-/** The pages a reader comes to: the top-level ones, docs/, docs/patterns/ and docs/runbooks/. */
+/** The pages a reader comes to: the top-level ones, those of docs/ and of the examples. */
 export function pages(): Page[] {
   const top = readdirSync(root).filter((name) => name.endsWith('.md'))
-  return [...top, ...below('docs'), ...below('docs/patterns'), ...below('docs/runbooks')].map(page)
+  return [...top, ...below('docs'), ...below('examples')].map(page)
 }
 
 function below(folder: string): string[] {
-  return readdirSync(root + folder)
-    .filter((name) => name.endsWith('.md'))
-    .map((name) => `${folder}/${name}`)
+  return readdirSync(root + folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = `${folder}/${entry.name}`
+    if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : below(path)
+    return path.endsWith('.md') ? [path] : []
+  })
 }
 
 export interface CodeBlock {

@@ -1,3 +1,4 @@
+// What tracing needs of OpenTelemetry's API, where an application has it.
 export { errorType, failSpan, messagingSystem } from './spanFields.js'
 export type { Span, SpanAttributes, SpanContext, TraceApi, TraceScope, Tracing } from './traceApi.js'
 export { currentTracing, loadTraceApi, outsideTraces } from './traceApi.js'

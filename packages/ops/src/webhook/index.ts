@@ -1,3 +1,4 @@
+// The notifier behind `oncebox/webhook`.
 export type { NoticeProblem, Occurrence } from './notice.js'
 export type { Notice } from './noticeBook.js'
 export type { WebhookOptions } from './settings.js'
