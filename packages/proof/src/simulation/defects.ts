@@ -66,6 +66,15 @@ export const defects: Readonly<Record<string, Defect>> = {
       return answer
     },
   },
+  'a COMMIT without an answer counts as done': {
+    consumerPool: () => ({ failure: (text) => (text === 'COMMIT' ? { rows: [], command: 'COMMIT' } : undefined) }),
+  },
+  'nobody notices that a handler hid an error': {
+    consumerPool: () => ({
+      failure: (_text, error) => ('code' in error && error.code === '25P02' ? { rows: [{ same: true }] } : undefined),
+      answer: (text, answer) => (text === 'COMMIT' ? { ...answer, command: 'COMMIT' } : answer),
+    }),
+  },
   'a write without the epoch': {
     pool: () => ({
       statement: (text) => text.replace('AND epoch = $2::bigint AND token = $3::uuid', '/* any epoch */'),

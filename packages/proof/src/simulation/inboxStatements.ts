@@ -68,23 +68,37 @@ const statements: Known = [
     async (context) => {
       const [, holder, wanted] = context.values as [string, string, string]
       for (const [topic, , partition] of JSON.parse(wanted) as [string, string, number][]) {
-        await put(context, context.database.inbox.held, 'held', `${place(topic, partition)} ${holder}`, true)
+        const { held } = context.database.inbox
+        const key = `${place(topic, partition)} ${holder}`
+        if (held.get(key, context.transaction) === undefined) await put(context, held, 'held', key, { atATime: null })
       }
       return none
     },
   ],
   [
-    'SELECT DISTINCT (place - 1)',
+    'SELECT (place - 1)::integer AS place, min(held.at_a_time)',
     ({ database, transaction, values }) => {
       const [, holder, wanted] = values as [string, string, string]
       const { held } = database.inbox
       const rows = (JSON.parse(wanted) as [string, string, number][]).flatMap(([topic, , partition], index) => {
-        const others = held
+        const marks = held
           .keys()
           .filter((key) => key.startsWith(`${place(topic, partition)} `) && !key.endsWith(holder))
-        return others.some((key) => held.get(key, transaction)) ? [{ place: index }] : []
+          .flatMap((key) => held.get(key, transaction) ?? [])
+        const few = marks.flatMap(({ atATime }) => atATime ?? [])
+        return marks.length === 0 ? [] : [{ place: index, at_a_time: few.length === 0 ? null : Math.min(...few) }]
       })
       return { rows }
+    },
+  ],
+  [
+    'UPDATE "oncebox"."held_partition" SET at_a_time',
+    async (context) => {
+      const [, holder, topic, , partition, atATime] = context.values as [0, string, string, 0, number, number | null]
+      const { held } = context.database.inbox
+      const key = `${place(topic, partition)} ${holder}`
+      if (held.get(key, context.transaction) !== undefined) await put(context, held, 'held', key, { atATime })
+      return none
     },
   ],
   [

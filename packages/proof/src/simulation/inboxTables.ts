@@ -32,8 +32,8 @@ export class InboxTables {
   readonly offsets = new ModelRows<number>()
   /** Failed or begun attempts by message. */
   readonly attempts = new ModelRows<number>()
-  /** Who holds which partition. */
-  readonly held = new ModelRows<true>()
+  /** Who holds which partition, and how many messages at a time it handles with care. */
+  readonly held = new ModelRows<{ readonly atATime: number | null }>()
   /** In the order of their commits. */
   readonly effects: Effect[] = []
 }

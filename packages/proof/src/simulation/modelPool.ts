@@ -3,6 +3,7 @@ import type { Dice } from './dice.js'
 import type { ModelDatabase, ModelTransaction } from './modelDatabase.js'
 import type { SimulatedProcess } from './process.js'
 import type { Answer, Run } from './statement.js'
+import { type StatementFault, sqlError } from './statementFaults.js'
 import type { Timeline } from './timeline.js'
 
 type Client = Awaited<ReturnType<SessionPool['connect']>>
@@ -22,12 +23,22 @@ export interface ModelPoolParts {
   readonly unknown: (error: unknown) => void
   /** Knows the statements that come. */
   readonly run: Run
+  /** What is to go wrong with this statement. */
+  readonly fault?: (text: string) => StatementFault | undefined
   /** Changes statements and answers: a deliberate defect. */
-  readonly change?: { statement?(text: string): string; answer?(text: string, answer: Answer): Answer }
+  readonly change?: SessionChange
+}
+
+/** What a defect makes of what is said to the server, and of what it answers. */
+export interface SessionChange {
+  statement?(text: string): string
+  answer?(text: string, answer: Answer): Answer
+  /** What is taken for the answer where there was an error; undefined: the error. */
+  failure?(text: string, error: Error): Answer | undefined
 }
 
 /** What a pg `Pool` is to relay and consumers, connected to the model. */
-export function modelPool(parts: ModelPoolParts): SessionPool & { connect(): Promise<ModelSession> } {
+export function modelPool(parts: ModelPoolParts): Omit<SessionPool, 'connect'> & { connect(): Promise<ModelSession> } {
   return {
     options: { max: 10 },
     on: () => undefined,
@@ -49,10 +60,12 @@ export class ModelSession {
   readonly processID = 1
   readonly connection: NonNullable<Client['connection']>
   readonly #parts: ModelPoolParts
-  readonly #listeners = new Map<string, (() => void)[]>()
+  readonly #listeners = new Map<string, ((error: Error) => void)[]>()
   #data: ((chunk: Buffer) => void)[] = [() => undefined]
   /** The transaction between BEGIN and its end. */
   #open: ModelTransaction | null = null
+  /** A statement of it failed: it is rolled back already, and nothing more is done until its end. */
+  #aborted = false
   /** The one of the statement that runs. */
   #current: ModelTransaction | null = null
   #waiting: ((error: Error) => void) | null = null
@@ -77,13 +90,13 @@ export class ModelSession {
     return [this.#open, this.#current].filter((transaction) => transaction !== null)
   }
 
-  on(event: 'error' | 'end', listener: () => void): void {
+  on(event: 'error' | 'end', listener: (error: Error) => void): void {
     const listeners = this.#listeners.get(event) ?? []
     listeners.push(listener)
     this.#listeners.set(event, listeners)
   }
 
-  off(event: 'error' | 'end', listener: () => void): void {
+  off(event: 'error' | 'end', listener: (error: Error) => void): void {
     this.#listeners.set(
       event,
       (this.#listeners.get(event) ?? []).filter((each) => each !== listener),
@@ -103,46 +116,62 @@ export class ModelSession {
     sessions.delete(this)
     for (const transaction of this.open) database.rollback(transaction)
     if (!process.alive) return
-    for (const listener of this.#listeners.get('end') ?? []) listener()
     this.#waiting?.(connectionLost())
+    for (const event of ['error', 'end']) {
+      for (const listener of this.#listeners.get(event) ?? []) listener(connectionLost())
+    }
   }
 
-  query(asked: Query | string, given: unknown[] = []): Promise<{ rows: unknown[]; rowCount: number; command: string }> {
+  query(asked: Query | string, given: unknown[] = []): Promise<Result> {
     const query = typeof asked === 'string' ? { text: asked, values: given, query_timeout: 0 } : asked
-    const { process, dice, timeline } = this.#parts
-    return new Promise((resolve, reject) => {
+    const { process, dice, timeline, change } = this.#parts
+    return new Promise((resolve, rejected) => {
+      const answered = (answer: Answer): void => {
+        this.#waiting = null
+        for (const chunk of answer.wire ?? []) for (const listener of this.#data) listener(chunk)
+        const { rows, command = query.text } = answer
+        resolve({ rows: shaped(query, answer), rowCount: rows.length, command })
+      }
+      const reject = (error: Error): void => {
+        const instead = change?.failure?.(query.text, error)
+        if (instead === undefined) rejected(error)
+        else answered(instead)
+      }
       if (this.#cut) return reject(connectionLost())
       this.#waiting = reject
       // The server gets it even when the process dies meanwhile.
       timeline.after(1 + dice.below(3), () => {
         if (this.#cut) return
-        this.#run(query).then(
+        const fault = this.#parts.fault?.(query.text)
+        if (fault === 'lostBefore') return this.cut()
+        this.#run(query, fault).then(
           (answer) => {
+            if (fault === 'lostAfter') return this.cut()
             process.after(dice.below(3), () => {
-              if (this.#cut) return
-              this.#waiting = null
-              for (const chunk of answer.wire ?? []) for (const listener of this.#data) listener(chunk)
-              resolve({ rows: shaped(query, answer), rowCount: answer.rows.length, command: query.text })
+              if (!this.#cut) answered(change?.answer?.(query.text, answer) ?? answer)
             })
           },
-          (error: Error) => process.after(0, () => reject(error)),
+          (error: Error) =>
+            process.after(0, () => {
+              if (!this.#cut) reject(error)
+            }),
         )
       })
     })
   }
 
-  async #run({ text: original, values = [] }: Query): Promise<Answer> {
+  async #run({ text: original, values = [] }: Query, fault?: StatementFault): Promise<Answer> {
     const { database, timeline, change } = this.#parts
     const text = change?.statement?.(original) ?? original
+    const error = fault === undefined ? null : sqlError(fault)
     if (text.startsWith('BEGIN')) {
-      this.#open = this.#begin()
+      if (error !== null) throw error
+      if (this.#aborted) throw sqlError('aborted')
+      this.#open ??= this.#begin()
       return { rows: [] }
     }
-    if (text === 'COMMIT' || text === 'ROLLBACK') {
-      if (this.#open !== null) database[text === 'COMMIT' ? 'commit' : 'rollback'](this.#open)
-      this.#open = null
-      return { rows: [] }
-    }
+    if (text === 'COMMIT' || text === 'ROLLBACK') return this.#end(text, error)
+    if (this.#aborted) throw sqlError('aborted')
     if (text.includes('pg_backend_pid()')) return { rows: [['1']] }
     if (values.includes('synchronous_commit')) {
       this.#asynchronous = values[values.indexOf('synchronous_commit') + 1] === 'off'
@@ -151,11 +180,14 @@ export class ModelSession {
     this.#current = transaction
     try {
       const answer = await this.#parts.run({ database, transaction, text, values, now: timeline.now })
+      // What the statement did is undone with its transaction.
+      if (error !== null) throw error
       if (transaction !== this.#open) database.commit(transaction)
       if (answer.told !== undefined) this.#parts.tell(answer.told)
-      return change?.answer?.(text, answer) ?? answer
+      return answer
     } catch (error) {
-      if (transaction !== this.#open) database.rollback(transaction)
+      database.rollback(transaction)
+      if (transaction === this.#open) this.#aborted = true
       this.#parts.unknown(error)
       throw error
     } finally {
@@ -163,11 +195,29 @@ export class ModelSession {
     }
   }
 
+  /** COMMIT of a transaction that failed is a ROLLBACK, and answered so. */
+  #end(text: 'COMMIT' | 'ROLLBACK', error: Error | null): Answer {
+    const { database } = this.#parts
+    const transaction = this.#open
+    const commits = text === 'COMMIT' && !this.#aborted && error === null
+    this.#open = null
+    this.#aborted = false
+    if (transaction !== null) database[commits ? 'commit' : 'rollback'](transaction)
+    if (text === 'COMMIT' && error !== null) throw error
+    return { rows: [], command: commits ? 'COMMIT' : 'ROLLBACK' }
+  }
+
   #begin(): ModelTransaction {
     const transaction = this.#parts.database.begin()
     transaction.durable = !this.#asynchronous
     return transaction
   }
+}
+
+interface Result {
+  readonly rows: unknown[]
+  readonly rowCount: number
+  readonly command: string
 }
 
 /** Rows as the query wants them: arrays, or objects for those who ask by name. */

@@ -6,20 +6,23 @@ import { runInboxStatement } from './inboxStatements.js'
 import { ModelBroker } from './modelBroker.js'
 import { ModelDatabase } from './modelDatabase.js'
 import { ModelGroup } from './modelGroup.js'
-import { type ModelPoolParts, type ModelSession, modelPool } from './modelPool.js'
+import { type ModelSession, modelPool, type SessionChange } from './modelPool.js'
 import { SimulatedProcess } from './process.js'
 import { runRelayStatement } from './relayStatements.js'
 import type { FaultPlan, Schedule } from './schedule.js'
 import { startConsumer } from './simulatedConsumer.js'
 import { type Run, UnknownStatement } from './statement.js'
+import { StatementFaults } from './statementFaults.js'
 import { Timeline } from './timeline.js'
 import { Writers } from './writers.js'
 
 /** A deliberate defect, as changes to what the relay says to others and hears from them. */
 export interface Defect {
   /** For one relay process. */
-  pool?(): NonNullable<ModelPoolParts['change']>
+  pool?(): SessionChange
   publisher?(publisher: Publisher): Publisher
+  /** For one consumer process. */
+  consumerPool?(): SessionChange
   /** How a consumer's statements are run. */
   inbox?(run: Run): Run
 }
@@ -75,6 +78,7 @@ class ScheduledRun {
   readonly #group: ModelGroup
   readonly #tells: boolean
   readonly #everyRelay: Relay[] = []
+  readonly #statementFaults = new Map<string, StatementFaults>()
   #unknown: unknown
   #down = false
   #started = 0
@@ -99,6 +103,18 @@ class ScheduledRun {
       tell: this.#tell,
     })
     this.#writers = new Writers({ database: this.#database, timeline: this.#timeline, tell: this.#tell })
+  }
+
+  /** Of one relay or consumer, whichever of its lives it is. */
+  #faultsOf(who: 'relay' | 'consumer', index: number): StatementFaults {
+    const name = `${who} ${index}`
+    let faults = this.#statementFaults.get(name)
+    if (faults === undefined) {
+      const plans = this.#schedule.statementFaults.filter((plan) => plan.who === who && plan.index === index)
+      faults = new StatementFaults(plans, this.#tell)
+      this.#statementFaults.set(name, faults)
+    }
+    return faults
   }
 
   async result(): Promise<RunResult> {
@@ -168,7 +184,8 @@ class ScheduledRun {
     dice: Dice,
     sessions: Set<ModelSession>,
     run: Run,
-    change?: ModelPoolParts['change'],
+    faults: StatementFaults,
+    change?: SessionChange,
   ) {
     return modelPool({
       database: this.#database,
@@ -178,6 +195,7 @@ class ScheduledRun {
       sessions,
       run,
       reachable: () => !this.#down,
+      fault: (text) => faults.next(text, this.#timeline.now),
       tell: this.#tell,
       unknown: (error) => {
         if (error instanceof UnknownStatement) this.#unknown ??= error
@@ -189,19 +207,22 @@ class ScheduledRun {
   #startConsumer(index: number): void {
     const process = new SimulatedProcess(this.#timeline)
     const sessions = new Set<ModelSession>()
-    const { seed, handlerMs } = this.#schedule
+    const { seed, handlerMs, swallows } = this.#schedule
     const dice = diceOf(seed, 2, index, this.#started++)
-    const pool = this.#poolOf(process, dice, sessions, this.#defect.inbox?.(runInboxStatement) ?? runInboxStatement)
+    const run = this.#defect.inbox?.(runInboxStatement) ?? runInboxStatement
+    const faults = this.#faultsOf('consumer', index)
+    const pool = this.#poolOf(process, dice, sessions, run, faults, this.#defect.consumerPool?.())
     const subscriber = this.#group.subscriber(process, dice, `consumer ${index}`)
     this.#consumers[index] = { process, sessions }
-    startConsumer({ pool, subscriber, topics, process, dice, handlerMs })
+    startConsumer({ pool, subscriber, topics, process, dice, handlerMs, swallows })
   }
 
   #startRelay(index: number): void {
     const process = new SimulatedProcess(this.#timeline)
     const sessions = new Set<ModelSession>()
     const dice = diceOf(this.#schedule.seed, 1, index, this.#started++)
-    const pool = this.#poolOf(process, dice, sessions, runRelayStatement, this.#defect.pool?.())
+    const faults = this.#faultsOf('relay', index)
+    const pool = this.#poolOf(process, dice, sessions, runRelayStatement, faults, this.#defect.pool?.())
     const publisher = this.#broker.publisher(process, dice)
     const relay = createRelay({
       pool,

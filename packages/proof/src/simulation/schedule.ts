@@ -1,4 +1,5 @@
 import { type Dice, diceOf } from './dice.js'
+import type { StatementFault } from './statementFaults.js'
 
 /** What a writing transaction does, step by step, with pauses in milliseconds. */
 export interface WriterPlan {
@@ -34,6 +35,15 @@ export interface FaultPlan {
   readonly ms: number
 }
 
+/** The first statement of its kind that a relay or consumer sends after a time goes wrong. */
+export interface StatementFaultPlan {
+  readonly at: number
+  readonly who: 'relay' | 'consumer'
+  readonly index: number
+  readonly kind: StatementFault
+  readonly of: 'any' | 'change' | 'commit' | 'handler'
+}
+
 /** All that is going to happen, but for what follows from it. Without one of its parts it is a schedule too. */
 export interface Schedule {
   readonly seed: number
@@ -42,11 +52,14 @@ export interface Schedule {
   readonly consumers: number
   /** How long handlers take at most. */
   readonly handlerMs: number
+  /** Handlers catch the errors of their statements, and go on as if nothing had been. */
+  readonly swallows: boolean
   readonly partitions: number
   readonly batchMessages: number
   readonly brokerFaults: { readonly ackLost: number; readonly lost: number; readonly late: number }
   readonly writers: readonly WriterPlan[]
   readonly faults: readonly FaultPlan[]
+  readonly statementFaults: readonly StatementFaultPlan[]
   /** Messages by writer and step, refused until this time. */
   readonly refused: readonly { readonly writer: number; readonly step: number; readonly until: number }[]
   readonly missing: readonly { readonly topic: string; readonly until: number }[]
@@ -80,9 +93,34 @@ export function scheduleOf(seed: number): Schedule {
     brokerFaults: dice.chance(0.5) ? { ackLost: 0.1, lost: 0.1, late: 0.1 } : { ackLost: 0, lost: 0, late: 0 },
     writers,
     faults,
+    ...statementTrouble(seed, consumers),
     refused,
     missing: dice.chance(0.05) ? [{ topic: 'b', until: 200 + dice.below(600) }] : [],
   }
+}
+
+const statementFaults = [
+  'serialization',
+  'deadlock',
+  'timeout',
+  'memory',
+  'lostBefore',
+  'lostBefore',
+  'lostAfter',
+  'lostAfter',
+] as const
+
+const relayStatements = ['any', 'change', 'change', 'commit'] as const
+const consumerStatements = ['any', 'change', 'commit', 'handler'] as const
+
+function statementTrouble(seed: number, consumers: number): Pick<Schedule, 'statementFaults' | 'swallows'> {
+  const dice = diceOf(seed, 5)
+  const plans = Array.from({ length: dice.chance(0.4) ? 1 + dice.below(4) : 0 }, (): StatementFaultPlan => {
+    const who = consumers > 0 && dice.chance(0.6) ? 'consumer' : 'relay'
+    const of = dice.pick(who === 'relay' ? relayStatements : consumerStatements)
+    return { at: dice.below(2 * span), who, index: dice.below(2), kind: dice.pick(statementFaults), of }
+  })
+  return { statementFaults: plans, swallows: dice.chance(0.3) }
 }
 
 function writer(id: number, dice: Dice): WriterPlan {

@@ -22,6 +22,7 @@ export async function shorten(schedule: Schedule, fails: (schedule: Schedule) =>
 export function sizeOf({
   writers,
   faults,
+  statementFaults,
   refused,
   missing,
   relays,
@@ -31,13 +32,18 @@ export function sizeOf({
 }: Schedule): number {
   const steps = writers.reduce((sum, { steps: each }) => sum + each.length + 1, 0)
   const broker = Object.values(brokerFaults).filter((probability) => probability > 0).length
-  return 10 * (steps + faults.length + refused.length + missing.length + broker) + relays + consumers + partitions
+  const troubles = faults.length + statementFaults.length + refused.length + missing.length + broker
+  return 10 * (steps + troubles) + relays + consumers + partitions
 }
 
 function* candidates(schedule: Schedule): Generator<Schedule> {
-  const { writers, faults, refused, missing, brokerFaults } = schedule
+  const { writers, faults, statementFaults, refused, missing, brokerFaults } = schedule
   for (const [index] of writers.entries()) yield { ...schedule, writers: writers.toSpliced(index, 1) }
   for (const [index] of faults.entries()) yield { ...schedule, faults: faults.toSpliced(index, 1) }
+  for (const [index] of statementFaults.entries()) {
+    yield { ...schedule, statementFaults: statementFaults.toSpliced(index, 1) }
+  }
+  if (schedule.swallows) yield { ...schedule, swallows: false }
   if (refused.length > 0) yield { ...schedule, refused: [] }
   if (missing.length > 0) yield { ...schedule, missing: [] }
   for (const kind of ['ackLost', 'lost', 'late'] as const) {

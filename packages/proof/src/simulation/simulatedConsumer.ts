@@ -14,11 +14,14 @@ export function startConsumer(parts: {
   readonly process: SimulatedProcess
   readonly dice: Dice
   readonly handlerMs: number
+  /** The handler catches the errors of its statements. */
+  readonly swallows: boolean
 }): void {
-  const { pool, subscriber, topics, process, dice, handlerMs } = parts
+  const { pool, subscriber, topics, process, dice, handlerMs, swallows } = parts
   const handler: MessageHandler<unknown, unknown> = async ({ id, key }, { tx }) => {
     if (handlerMs > 0) await process.clock.sleep(dice.below(handlerMs))
-    await tx.query('INSERT INTO effect (id, key) VALUES ($1, $2)', [id, key])
+    const effect = tx.query('INSERT INTO effect (id, key) VALUES ($1, $2)', [id, key])
+    await (swallows ? effect.catch(() => undefined) : effect)
   }
   const consumer = createConsumer({
     // The model has what pgDatabase uses of a pool.
@@ -30,6 +33,7 @@ export function startConsumer(parts: {
     handlers: { '*': handler },
     clock: process.clock,
     random: dice.next,
+    poison: 'block',
     redrivePollMs: 1_000_000,
   })
   const attempt = (): void => {

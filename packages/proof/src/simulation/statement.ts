@@ -4,6 +4,8 @@ import type { ModelDatabase, ModelTransaction } from './modelDatabase.js'
 export interface Answer {
   readonly rows: readonly (readonly (string | null)[] | object)[]
   readonly wire?: readonly Buffer[]
+  /** Of COMMIT: what became of it. */
+  readonly command?: string
   /** Of what is worth a line in the story. */
   readonly told?: string
 }

@@ -19,6 +19,8 @@ interface Twin {
   readonly client: pg.Client
   transaction: ModelTransaction | null
   prepared: boolean
+  /** One of its statements failed. */
+  aborted: boolean
 }
 
 interface Seen {
@@ -73,6 +75,7 @@ async function step(twin: Twin, dice: Dice, database: ModelDatabase, number: num
   const over = (): void => {
     twin.transaction = null
     twin.prepared = false
+    twin.aborted = false
   }
   const fate = dice.next()
   if (twin.prepared) {
@@ -80,6 +83,17 @@ async function step(twin: Twin, dice: Dice, database: ModelDatabase, number: num
     await client.query(`${commits ? 'COMMIT' : 'ROLLBACK'} PREPARED '${name}'`)
     database[commits ? 'commit' : 'rollback'](transaction)
     over()
+  } else if (twin.aborted) {
+    // Whatever is asked for, it is rolled back: the model has done that when the statement failed.
+    const asked = fate < 0.5 ? 'COMMIT' : 'ROLLBACK'
+    expect((await client.query(asked)).command).toBe('ROLLBACK')
+    over()
+  } else if (fate < 0.1) {
+    await expect(client.query('SELECT 1 / 0')).rejects.toThrow()
+    // An error is told before the transaction has ended: the next statement comes after that.
+    await expect(client.query('SELECT 1')).rejects.toMatchObject({ code: '25P02' })
+    database.rollback(transaction)
+    twin.aborted = true
   } else if (fate < 0.45) {
     const columns = 'id, source, topic, type, content_type'
     await client.query(`INSERT INTO oncebox.outbox (${columns}) VALUES ($1, 'shop', 'a', 'made', NULL)`, [idOf(number)])
@@ -124,7 +138,7 @@ test('the model sees what Postgres sees: snapshots, windows, running and prepare
     const { database, xids } = await startOver()
     const dice = diceOf(seed)
     const twins = clients.map(
-      (client, index): Twin => ({ name: `t${index}`, client, transaction: null, prepared: false }),
+      (client, index): Twin => ({ name: `t${index}`, client, transaction: null, prepared: false, aborted: false }),
     )
     let last = inModel(database, '3:3:').snapshot
     for (let number = 1; number <= 60; number++) {
