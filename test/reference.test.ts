@@ -11,24 +11,44 @@ interface Comments {
   splitDefault(text: string): { text: string; value: string | null }
   firstSentence(text: string): string
 }
+interface Item {
+  readonly name: string
+  readonly doc: string | undefined
+  readonly properties: readonly {
+    readonly name: string
+    readonly optional: boolean
+    readonly doc: string | undefined
+  }[]
+}
+
 const { parseDocComment, splitDefault, firstSentence } = (await import(script('docComment.mjs'))) as Comments
 
-test('the reference is what the docstrings say: `npm run reference` writes it', async () => {
-  const { folder, referencePages } = (await import(script('reference.mjs'))) as {
-    folder: string
-    referencePages: (root: string) => Map<string, string>
-  }
+interface Sources {
+  readonly exported: ReadonlyMap<string, readonly Item[]>
+}
+
+interface Reference {
+  readonly folder: string
+  readSources(root: string): Sources
+  referencePages(root: string, sources: Sources): Map<string, string>
+}
+
+const { folder, readSources, referencePages } = (await import(script('reference.mjs'))) as Reference
+// The compiler reads all packages: once for all tests.
+const sources = readSources(root)
+
+test('the reference is what the docstrings say: `npm run reference` writes it', () => {
   const written = new Map(
     readdirSync(join(root, folder)).map((name) => [name, readFileSync(join(root, folder, name), 'utf8')]),
   )
-  const pages = referencePages(root)
+  const pages = referencePages(root, sources)
   const stale = [...new Set([...written.keys(), ...pages.keys()])].filter(
     (name) => written.get(name) !== pages.get(name),
   )
   expect(stale, 'run `npm run reference`').toEqual([])
   // Readers load a page at once, and code hosts cut long ones off.
   expect(Math.max(...[...pages.values()].map((page) => page.length))).toBeLessThan(100_000)
-}, 60_000)
+})
 
 test('a docstring falls into its text and its tags, also where a tag stands behind the text', () => {
   const comment = `/**
@@ -64,3 +84,16 @@ test.each([
 test('a list shows the first sentence, whatever dots its code holds', () => {
   expect(firstSentence('Calls `a. b` in v1.2\nof it. Then more.')).toBe('Calls `a. b` in v1.2 of it')
 })
+
+test('every option says what it is and what holds without it, and everything else that is exported what it is for', () => {
+  const silent = [...sources.exported.values()].flat().flatMap((item) => {
+    const options = /(?:Options|Tuning|Connection)$/.test(item.name) && item.properties.length > 0
+    if (!options) return item.doc === undefined ? [item.name] : []
+    return item.properties
+      .filter(({ doc, optional }) => doc === undefined || (optional && !statesDefault(doc)))
+      .map(({ name }) => `${item.name}.${name}`)
+  })
+  expect(new Set(silent)).toEqual(new Set())
+})
+
+const statesDefault = (doc: string): boolean => splitDefault(parseDocComment(doc).text).value !== null

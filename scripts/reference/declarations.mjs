@@ -71,7 +71,7 @@ function itemOf(checker, exported) {
       ...item,
       kind: 'interface',
       code: described ? typeCode(declaration).replace(/\s*\{[\s\S]*$/, '') : typeCode(declaration),
-      properties: described ? members.filter(isPropertySignatureDeclaration).map(propertyOf) : [],
+      properties: described ? members.filter(isPropertySignatureDeclaration).map(propertyOf).filter(isNamed) : [],
       methods: described ? methodsOf(members.filter(isMethodSignatureDeclaration)) : [],
       bases,
       mentions: mentions([declaration]),
@@ -108,6 +108,9 @@ function propertyOf(node) {
     doc: docOf(node),
   }
 }
+
+/** A member under a symbol marks a type, and is nobody's to use. */
+const isNamed = ({ name }) => !name.startsWith('[')
 
 /** Overloads of one name are one method. */
 function methodsOf(nodes) {

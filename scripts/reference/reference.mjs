@@ -8,14 +8,20 @@ import { pageOf } from './page.mjs'
 
 export const folder = 'docs/reference'
 
-/** The pages of the reference, as Markdown by file name. Reads the sources and `docs/errors.md`. */
-export function referencePages(root) {
+/** What the reference is made of: the entry points, and what each exports. Takes seconds. */
+export function readSources(root) {
+  const entries = entryPoints(root)
+  return { entries, exported: readDeclarations(root, entries) }
+}
+
+/** The pages of the reference, as Markdown by file name, of what `readSources` read and `docs/errors.md`. */
+export function referencePages(root, sources) {
+  const { exported } = sources
   const read = (path) => readFileSync(join(root, path), 'utf8')
-  const entries = entryPoints(root).map((entry) => ({
+  const entries = sources.entries.map((entry) => ({
     ...entry,
     intro: introOf(read(entry.source)) || entry.description,
   }))
-  const exported = readDeclarations(root, entries)
   const homes = homesOf(entries, exported)
   const sections = sectionsOfCodes(read('docs/errors.md'))
   const codeLink = (code) => (sections.has(code) ? `../errors.md#${sections.get(code)}` : null)

@@ -15,6 +15,7 @@ export interface MessageContract<Schema extends StandardSchemaV1 = StandardSchem
   key?(data: StandardSchemaV1.InferOutput<Schema>): string | null
 }
 
+/** Contracts by CloudEvents type, as `defineMessages` takes and returns them. */
 export type MessageContracts = Readonly<Record<string, MessageContract>>
 
 /** What a producer passes to `emit` for a type: the schema's input. */

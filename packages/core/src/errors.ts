@@ -45,19 +45,25 @@ export const errorCodes = {
   STOP_DEADLINE_PASSED: { retryable: true },
 } as const satisfies Record<string, { retryable: boolean }>
 
+/** A stable code: one of `errorCodes`. */
 export type ErrorCode = keyof typeof errorCodes
 
+/** What an error carries beside its code and its text. */
 export interface OnceboxErrorOptions {
-  /** The next step for whoever reads the error: a sentence in the imperative. */
+  /** The next step for whoever reads the error: a sentence in the imperative. Default: none. */
   readonly next?: string
+  /** The error that lies behind it. Default: none. */
   readonly cause?: unknown
 }
 
 /** The one error class. Decisions rest on `code` and `retryable`, never on the text. */
 export class OnceboxError extends Error {
   override readonly name = 'OnceboxError'
+  /** What happened: one of `errorCodes`, listed in `docs/errors.md`. */
   readonly code: ErrorCode
+  /** Whether trying the same thing again can help while nobody mends anything. */
   readonly retryable: boolean
+  /** The next step, which the message ends with. */
   readonly next: string | undefined
 
   constructor(code: ErrorCode, what: string, options: OnceboxErrorOptions = {}) {

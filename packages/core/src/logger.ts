@@ -3,9 +3,13 @@
  * connection string.
  */
 export interface Logger {
+  /** Steps, for whoever looks for a fault. */
   debug(fields: object, message: string): void
+  /** What is worth a line in normal life. */
   info(fields: object, message: string): void
+  /** Something failed and is tried again, or waits. */
   warn(fields: object, message: string): void
+  /** Something failed that does not mend itself. */
   error(fields: object, message: string): void
 }
 

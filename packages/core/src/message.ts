@@ -5,9 +5,11 @@ export type RawHeader = readonly [name: string, value: Uint8Array | null]
 export interface Message<Data = unknown> {
   /** The global id: a UUIDv7 for messages of oncebox, any non-empty text for foreign ones. */
   readonly id: string
+  /** Where it was published. */
   readonly topic: string
   /** The key as UTF-8 text, null when the record has none. Bytes that are not UTF-8 are replaced; see `rawKey`. */
   readonly key: string | null
+  /** The CloudEvents type, by which handlers are chosen. */
   readonly type: string
   /** The CloudEvents source: the service that emitted it. Empty when a foreign record names none. */
   readonly source: string
@@ -17,12 +19,17 @@ export interface Message<Data = unknown> {
   readonly data: Data
   /** The user's own headers as UTF-8 text (no `ce_*`, no `content-type`), without a prototype. */
   readonly headers: Readonly<Record<string, string>>
+  /** The media type of `payload`, null when the record names none. */
   readonly contentType: string | null
+  /** The value's bytes as they came; null for a tombstone. */
   readonly payload: Uint8Array | null
+  /** The key's bytes as they came, null when the record has none. */
   readonly rawKey: Uint8Array | null
+  /** All headers of the record, in order; names may repeat. */
   readonly rawHeaders: readonly RawHeader[]
-  /** Where it was read; `partition` 0 and `offset` null on transports that have neither. Offset as decimal text. */
+  /** Where it was read; 0 on transports that have none. */
   readonly partition: number
+  /** Decimal text; null on transports that have none. */
   readonly offset: string | null
 }
 

@@ -6,6 +6,11 @@
  * 64-bit numbers as text, so that every driver behaves alike.
  */
 export interface Tx {
+  /**
+   * Runs one statement; `rows` holds an object a row, by column name.
+   *
+   * @throws the driver's errors; OnceboxError `TRANSACTION_ENDED` where an adapter knows that the transaction is over.
+   */
   query<Row extends object = Record<string, unknown>>(
     text: string,
     values?: readonly unknown[],
@@ -35,7 +40,9 @@ export function queryPrepared<Row extends object = Record<string, unknown>>(
 
 /** Both faces of one transaction: the library's own (`trx`) and the project's (`tx`). */
 export interface TransactionScope<Trx> {
+  /** The transaction in the library's own type. */
   readonly trx: Trx
+  /** The same one for `emit` and the guards. */
   readonly tx: Tx
 }
 

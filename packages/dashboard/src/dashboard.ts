@@ -13,6 +13,7 @@ import { safetyHeaders } from './safety.js'
 import { type DashboardOptions, type DashboardSettings, dashboardSettings } from './settings.js'
 import { createWatch } from './watch.js'
 
+/** The page and what it asks for, as one handler of requests. */
 export interface Dashboard {
   /** Answers a request, the page's or its own: mounts wherever fetch-style handlers do. Never rejects. */
   fetch(request: Request): Promise<Response>

@@ -2,12 +2,15 @@ import { type EventfulPool, surviveConnectionLoss, type Tx } from '@oncebox/core
 
 /** What the dashboard needs of a pg `PoolClient`. */
 export interface SessionClient {
+  /** Runs one statement. */
   query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>
+  /** Gives it back; true: not to the pool, the connection is closed. */
   release(destroy?: boolean): void
 }
 
 /** What the dashboard needs of a pg `Pool`, which is one. */
 export interface SessionPool extends EventfulPool {
+  /** A connection for the caller alone, until it releases it. */
   connect(): Promise<SessionClient>
 }
 

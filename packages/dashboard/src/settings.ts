@@ -13,15 +13,17 @@ export interface DashboardOptions {
    */
   readonly access: Access
   /**
-   * Databases of services that consume and keep their inbox elsewhere, by the name that the page shows. Pools of the caller, of
-   * the same schema name.
+   * Databases of services that consume and keep their inbox elsewhere, by the name that the page shows. Pools of the
+   * caller, of the same schema name. Default: none.
    */
   readonly consumers?: Readonly<Record<string, SessionPool>>
   /** Default `oncebox`. */
   readonly schema?: string
   /** Where the page is mounted, when the handler sees whole paths: `/admin/oncebox`. Default: at the root. */
   readonly basePath?: string
-  /** Asks the brokers, for lag and the doctor; null: what concerns them is left out. The caller closes it. */
+  /**
+   * Asks the brokers, for lag and the doctor. The caller closes it. Default: null, and what concerns them is left out.
+   */
   readonly inspector?: Inspector | null
   /** Whether anybody may act at all: retry, discard, replay. Default false. */
   readonly actions?: boolean
@@ -29,6 +31,7 @@ export interface DashboardOptions {
   readonly retentionMs?: number
   /** Pause between two looks at the flow while somebody watches, in milliseconds. Default 1,000; at least 200. */
   readonly refreshMs?: number
+  /** Default: silent. */
   readonly logger?: Logger
 }
 

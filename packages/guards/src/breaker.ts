@@ -7,6 +7,7 @@ export type Breaker =
   /** `sinceMs`: when it opened; `restedFromMs`: its last failure. */
   | { readonly state: 'open'; readonly sinceMs: number; readonly restedFromMs: number }
 
+/** `closed`: calls go through. `open`: they do not. `halfOpen`: the next one is a trial. */
 export type BreakerState = 'closed' | 'open' | 'halfOpen'
 
 export interface BreakerLimits {

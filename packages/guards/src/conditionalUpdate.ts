@@ -28,6 +28,7 @@ export type Found =
     }
   | { readonly kind: 'missing' }
 
+/** The columns that were asked for, by name, as the driver reads them. */
 export type Row = Readonly<Record<string, unknown>>
 
 /**

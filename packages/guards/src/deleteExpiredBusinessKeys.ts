@@ -2,12 +2,13 @@ import { type Database, OnceboxError } from '@oncebox/core'
 import { defaultSchema, tables as tablesOf } from '@oncebox/schema'
 
 export interface DeleteExpiredOptions<Trx> {
+  /** The database with the keys. The caller closes it. */
   readonly db: Database<Trx>
   /** The schema of oncebox. Default `oncebox`. */
   readonly schema?: string
   /** Rows a transaction. Default 5,000. */
   readonly batchRows?: number
-  /** Ends the work before its next transaction when it aborts. */
+  /** Ends the work before its next transaction when it aborts. Default: it goes on to the end. */
   readonly signal?: AbortSignal
 }
 

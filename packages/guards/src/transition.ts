@@ -17,11 +17,11 @@ export interface TransitionOptions {
   readonly from: State | readonly State[]
   /** The state it goes to. */
   readonly to: State
-  /** A further condition on the row: ``expression`valid_until > now()` ``. */
+  /** A further condition on the row: ``expression`valid_until > now()` ``. Default: none. */
   readonly where?: Expression
-  /** Other columns that change with the state. */
+  /** Other columns that change with the state. Default: none. */
   readonly set?: Assignments
-  /** Columns that come back in `row`, whatever the outcome: who redeemed it, for example. */
+  /** Columns that come back in `row`, whatever the outcome: who redeemed it, for example. Default: none. */
   readonly returning?: readonly string[]
 }
 

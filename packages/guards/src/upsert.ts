@@ -20,7 +20,7 @@ export interface UpsertOptions {
   readonly update?: Assignments
   /**
    * A column of `insert` (a version or a time): a row that is there is updated only if its value there is smaller, or
-   * NULL. What comes late, or again, changes nothing.
+   * NULL. What comes late, or again, changes nothing. Default: none; whatever comes is taken for newer.
    */
   readonly onlyIfNewer?: string
 }

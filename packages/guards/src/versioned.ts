@@ -16,9 +16,9 @@ export interface VersionedOptions {
   readonly versionColumn?: string
   /** The new values. */
   readonly set: Assignments
-  /** A further condition on the row as it is before: ``expression`money >= ${amount}` ``. */
+  /** A further condition on the row as it is before: ``expression`money >= ${amount}` ``. Default: none. */
   readonly where?: Expression
-  /** Columns that come back in `row`, as they are after the call, whatever the outcome. */
+  /** Columns that come back in `row`, as they are after the call, whatever the outcome. Default: none. */
   readonly returning?: readonly string[]
 }
 

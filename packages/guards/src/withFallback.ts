@@ -25,10 +25,11 @@ export interface FallbackOptions {
   readonly clock?: Pick<Clock, 'now'>
   /** One line when degraded, one when back. Default: silent. */
   readonly logger?: Logger
-  /** For metrics. What it throws is logged. */
+  /** For metrics. What it throws is logged. Default: nobody is told. */
   readonly onEvent?: (event: FallbackEvent) => void
 }
 
+/** Ids of one source or the other, and which one gives them now. */
 export interface FallbackIds extends IdSource {
   /** `closed`: ids come from the primary. `halfOpen`: the next call tries it. */
   readonly state: BreakerState

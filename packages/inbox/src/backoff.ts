@@ -1,6 +1,8 @@
 /** The pause between attempts, in milliseconds. */
 export interface Backoff {
+  /** After the first failure. */
   readonly minMs: number
+  /** The longest. */
   readonly maxMs: number
 }
 

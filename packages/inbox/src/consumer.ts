@@ -16,6 +16,7 @@ import { createReport } from './report.js'
 import { type ConsumerOptions, settingsOf } from './settings.js'
 import { checkStart } from './startChecks.js'
 
+/** What a consumer is doing. */
 export type ConsumerState = 'idle' | 'starting' | 'running' | 'stopping' | 'stopped'
 
 /** How long batches that run may hold up joining the group again, in milliseconds. */
@@ -34,7 +35,8 @@ interface Running {
 export interface Consumer<C extends MessageContracts, Trx> {
   /**
    * Checks the schema and the topics' retention, joins the group and resolves once it receives.
-   * @throws OnceboxError `SCHEMA_NOT_MIGRATED`, `INVALID_SETTING`, `DATABASE_UNREACHABLE`, and those of `subscribe`.
+   * @throws OnceboxError `SCHEMA_NOT_MIGRATED`, `INVALID_SETTING`, `DATABASE_UNREACHABLE`, `TRANSPORT_UNREACHABLE`,
+   *   `TOPIC_MISSING`, `NOT_AUTHORIZED`.
    */
   start(): Promise<void>
 
@@ -50,6 +52,7 @@ export interface Consumer<C extends MessageContracts, Trx> {
    */
   deliver(message: Delivery<C>, trx?: Trx): Promise<DeliveryResult>
 
+  /** What it is doing now. */
   readonly state: ConsumerState
   /** What happened since the consumer was created. */
   counters(): ConsumerCounters

@@ -4,8 +4,11 @@ import type { ErrorCode, TraceReference } from '@oncebox/core'
 export interface MessageReference {
   readonly topic: string
   readonly partition: number
+  /** Decimal text; null where the transport has none. */
   readonly offset: string | null
+  /** The global id. */
   readonly messageId: string
+  /** CloudEvents type. */
   readonly messageType: string
 }
 
@@ -53,7 +56,10 @@ export type ConsumerEvent =
 
 /** The first message whose handler ran in a transaction. */
 export interface FirstHandled {
-  /** From its publish to the commit, as the clocks of the broker (or its producer) and of this machine have it. */
+  /**
+   * Milliseconds from its publish to the commit, as the clocks of the broker (or its producer) and of this machine have
+   * it.
+   */
   readonly waitedMs: number
   /** Where it is sampled. */
   readonly trace: TraceReference | null
@@ -65,6 +71,7 @@ export interface SpanCounts {
   readonly handled: number
   /** Messages skipped because their id was handled before, or stood earlier in the same batch. */
   readonly duplicates: number
+  /** Messages given up: they are among the dead letters. */
   readonly deadLettered: number
   /** Messages whose handler decided that there is nothing to do. */
   readonly skipped: number
@@ -74,6 +81,7 @@ export interface SpanCounts {
   readonly ignored: number
 }
 
+/** What became of everything that a consumer was handed since it was created. */
 export interface ConsumerCounters extends SpanCounts {
   /** Records handed over by the transport, those that came again included. */
   readonly received: number

@@ -3,6 +3,7 @@ import { isUuidV7, type Tx } from '@oncebox/core'
 import { defaultSchema, type Tables, tables as tablesOf } from '@oncebox/schema'
 
 export interface ExpectHandledOnceOptions {
+  /** The consumer group. */
   readonly group: string
   /** The message's id. */
   readonly id: string

@@ -7,6 +7,7 @@ const brand: unique symbol = Symbol.for('oncebox.handlerOutcome') as never
 export class HandlerOutcome extends Error {
   override readonly name = 'HandlerOutcome'
   readonly [brand] = true
+  /** What was decided. */
   readonly kind: OutcomeKind
   /** Of `retryLater`: milliseconds. */
   readonly afterMs: number

@@ -3,20 +3,23 @@ import { defaultSchema, inboxRing, type Tables, tables as tablesOf } from '@once
 import { keepForeignMs, reclaimPlan, smallestUuidAt } from './reclaimPlan.js'
 
 export interface ReclaimOptions<Trx> {
+  /** The consumer's database. The caller closes it. */
   readonly db: Database<Trx>
-  /** Default `oncebox`. */
+  /** Schema of the project's tables. Default `oncebox`. */
   readonly schema?: string
   /** How far ahead of the database's clock ids are taken, in milliseconds. Default 10 minutes. */
   readonly futureMs?: number
-  /** How long to wait for a leaf's lock, during which consumers wait behind us. Milliseconds, default 100. */
+  /** How long to wait for a leaf's lock, during which consumers wait behind us, in milliseconds. Default 100. */
   readonly lockTimeoutMs?: number
-  /** Ends the work before its next step when it aborts. */
+  /** Ends the work before its next step when it aborts. Default: it goes on to the end. */
   readonly signal?: AbortSignal
 }
 
+/** What `reclaimInbox` gave back. */
 export interface Reclaimed {
   /** False when another process was at it: nothing was done. */
   readonly ran: boolean
+  /** Ids older than this are refused: milliseconds since the Unix epoch. 0 when nothing was done. */
   readonly floorMs: number
   /** Plain names of the leaves that were truncated. */
   readonly leaves: readonly string[]
@@ -33,6 +36,8 @@ const deleteRounds = 100
  * Gives back the storage of ids that can no longer return: raises the floor and commits, then truncates leaves that
  * hold nothing from the floor on, each in its own transaction; then deletes old foreign ids in batches. Any number of
  * processes may call it at once, one of them works. Opens transactions of its own.
+ *
+ * @throws OnceboxError `INVALID_SETTING` for the schema name, and what `Database.transaction` throws.
  */
 export async function reclaimInbox<Trx>(options: ReclaimOptions<Trx>): Promise<Reclaimed> {
   const { db, futureMs = 600_000, lockTimeoutMs = 100, signal } = options

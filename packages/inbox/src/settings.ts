@@ -21,6 +21,7 @@ export type UnknownTypePolicy = 'ignore' | 'deadLetter' | 'block'
 
 /** Where dead letters are copied to, beside the table. */
 export interface DeadLetterTopic {
+  /** Its name; none of the topics that are read. */
   readonly topic: string
   /** Nobody else publishes through it meanwhile. The caller closes it. */
   readonly publisher: Publisher
@@ -29,13 +30,17 @@ export interface DeadLetterTopic {
 export interface ConsumerOptions<C extends MessageContracts, Trx> {
   /** The database of the effects, migrated. `pgDatabase(pool)`, `kyselyDatabase(db)`. The caller closes it. */
   readonly db: Database<Trx>
-  /** The caller closes it. */
+  /** Where messages come from. The caller closes it. */
   readonly subscriber: Subscriber
   /** The consumer group, 1 to 249 characters: the unit in which effects happen once. */
   readonly group: string
+  /** The contracts of `defineMessages`: which types there are, where they come from and what their data is. */
   readonly messages: C
+  /** What is done with a message, by its type; at `'*'`, with those of all other types. */
   readonly handlers: Handlers<NoInfer<C>, NoInfer<Trx>>
-  /** Default: the topics of the contracts that have handlers (of all contracts, with a handler at `'*'`). */
+  /**
+   * What is read. Default: the topics of the contracts that have handlers (of all contracts, with a handler at `'*'`).
+   */
   readonly topics?: readonly string[]
   /** Schema of the project's tables. Default `oncebox`. */
   readonly schema?: string
@@ -81,13 +86,15 @@ export interface ConsumerOptions<C extends MessageContracts, Trx> {
   readonly redrivePollMs?: number
   /** Start although a topic keeps records longer than the horizon: those past it go to the dead letters. Default false. */
   readonly allowLongerRetention?: boolean
-  /** Default `ignore`. */
+  /** What becomes of a type without a handler. Default `ignore`. */
   readonly unknownType?: UnknownTypePolicy
+  /** Default: silent. */
   readonly logger?: Logger
+  /** Default: the machine's. */
   readonly clock?: Clock
   /** A number from 0 up to 1, for jitter. Default `Math.random`. */
   readonly random?: () => number
-  /** Told what happens, synchronously; what it throws is logged and dropped. */
+  /** Told what happens, synchronously; what it throws is logged and dropped. Default: nobody is told. */
   readonly onEvent?: (event: ConsumerEvent) => void
 }
 

@@ -11,6 +11,7 @@ export type KafkaSasl =
     }
   | { readonly mechanism: 'oauthbearer'; readonly oauthBearerProvider: () => Promise<{ readonly value: string }> }
 
+/** How much, how often and how long; what is left out suits most. */
 export interface KafkaTuning {
   /** Milliseconds a request may take, replication included, before it counts as unanswered; default 15,000. */
   readonly requestTimeoutMs?: number
@@ -21,7 +22,7 @@ export interface KafkaTuning {
    * topic has unless somebody changed it. A call with more goes out in several requests.
    */
   readonly maxBatchBytes?: number
-  /** Default `none`; the others cost this process CPU and save network and disk. */
+  /** Of record batches on their way out. Default `none`; the others cost this process CPU and save network and disk. */
   readonly compression?: 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
   /** Milliseconds a group member may be silent before its partitions go to others; default 30,000. */
   readonly sessionTimeoutMs?: number
@@ -37,18 +38,21 @@ export interface KafkaTuning {
   readonly maxFetchBytes?: number
   /** Logs of publisher and administration; subscriptions log to their own. Default silent. */
   readonly logger?: Logger
+  /** Default: the machine's. */
   readonly clock?: Clock
 }
 
+/** Brokers to connect to, and how. */
 export interface KafkaConnection extends KafkaTuning {
   /** `host:port` of some brokers. */
   readonly brokers: readonly string[]
-  /** Default `oncebox`. */
+  /** How brokers name this client in logs and quotas. Default `oncebox`. */
   readonly clientId?: string
-  /** TLS: true, or Node's TLS options. Certificates are verified unless these say otherwise. */
+  /** TLS: true, or Node's TLS options. Certificates are verified unless these say otherwise. Default false. */
   readonly ssl?: boolean | TlsOptions
+  /** How to log in. Default: without. */
   readonly sasl?: KafkaSasl
-  /** Allows SASL mechanisms that hand the secret over (PLAIN, OAUTHBEARER) without TLS. */
+  /** Allows SASL mechanisms that hand the secret over (PLAIN, OAUTHBEARER) without TLS. Default false. */
   readonly allowPlaintextSasl?: boolean
   /** Milliseconds to connect to one broker; default 3,000. */
   readonly connectionTimeoutMs?: number
@@ -63,6 +67,7 @@ export interface KafkaClient extends KafkaTuning {
   readonly client: Base
 }
 
+/** Brokers to connect to, or a client that knows them. */
 export type KafkaOptions = KafkaConnection | KafkaClient
 
 export type Compression = NonNullable<KafkaOptions['compression']>

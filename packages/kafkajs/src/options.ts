@@ -2,6 +2,7 @@ import type { ConnectionOptions } from 'node:tls'
 import { type Logger, OnceboxError, silentLogger } from '@oncebox/core'
 import type { Kafka, SASLOptions } from 'kafkajs'
 
+/** How much, how often and how long; what is left out suits most. */
 export interface KafkajsTuning {
   /** Milliseconds a group member may be silent before its partitions go to others; default 30,000. */
   readonly sessionTimeoutMs?: number
@@ -24,15 +25,17 @@ export interface KafkajsTuning {
   readonly logger?: Logger
 }
 
+/** Brokers to connect to, and how. */
 export interface KafkajsConnection extends KafkajsTuning {
   /** `host:port` of some brokers. */
   readonly brokers: readonly string[]
-  /** Default `oncebox`. */
+  /** How brokers name this client in logs and quotas. Default `oncebox`. */
   readonly clientId?: string
-  /** TLS: true, or its options. Certificates are verified unless the options say otherwise. */
+  /** TLS: true, or its options. Certificates are verified unless the options say otherwise. Default false. */
   readonly ssl?: boolean | ConnectionOptions
+  /** How to log in. Default: without. */
   readonly sasl?: SASLOptions
-  /** Allows SASL mechanisms that hand the secret over (PLAIN, OAUTHBEARER) without TLS. */
+  /** Allows SASL mechanisms that hand the secret over (PLAIN, OAUTHBEARER) without TLS. Default false. */
   readonly allowPlaintextSasl?: boolean
   /** Milliseconds to connect to one broker; default 3,000. */
   readonly connectionTimeoutMs?: number
@@ -46,6 +49,7 @@ export interface KafkajsClient extends KafkajsTuning {
   readonly client: Kafka
 }
 
+/** Brokers to connect to, or a client that knows them. */
 export type KafkajsOptions = KafkajsConnection | KafkajsClient
 
 export type Tuning = Required<KafkajsTuning>

@@ -19,6 +19,7 @@ export interface BlockedKey {
   readonly behind: { readonly number: string; readonly messageId: string; readonly reason: string } | null
 }
 
+/** Keys whose messages wait, at the relay and at consumers. */
 export interface BlockedKeys {
   /** At the relay: what cannot be published, with the later messages of its keys. */
   readonly relay: readonly ParkedGroup[]

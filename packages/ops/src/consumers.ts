@@ -11,6 +11,7 @@ export interface ConsumerStatus {
   readonly partitions: readonly PartitionStatus[]
 }
 
+/** One partition, as a consumer group has left it. */
 export interface PartitionStatus {
   readonly topic: string
   readonly partition: number

@@ -2,13 +2,15 @@ import { OnceboxError, type Tx } from '@oncebox/core'
 import { defaultSchema, type Tables, tables } from '@oncebox/schema'
 import { type DeadLetterFilter, whereOf } from './deadLetterFilter.js'
 
+/** Which dead letters, who decides, and why. */
 export interface ActOptions {
   /** Default `oncebox`. */
   readonly schema?: string
+  /** Which ones: those for which everything given here is true. */
   readonly filter: DeadLetterFilter
   /** Who decides: kept with the decision. */
   readonly by: string
-  /** Why. A discard needs one. */
+  /** Why. A discard needs one. Default: none. */
   readonly why?: string
   /** At most so many in this transaction, the oldest first, 1 to 10,000. Default 1,000: call again until 0. */
   readonly limit?: number

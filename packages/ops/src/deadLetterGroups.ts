@@ -8,12 +8,13 @@ export interface DeadLetterGroup {
   readonly type: string
   /** A code of `docs/errors.md`. */
   readonly reason: string
+  /** How many dead letters. */
   readonly letters: number
   /** Of them, those that keep later messages of their key waiting. */
   readonly parking: number
   /** Of them, those for which a retry was asked for. */
   readonly retrying: number
-  /** RFC 3339 in UTC. */
+  /** When the first of them was given up, and the last: RFC 3339 in UTC. */
   readonly firstAt: string
   readonly lastAt: string
 }

@@ -9,6 +9,7 @@ export interface DeadLetterSummary {
   readonly group: string
   readonly topic: string
   readonly partition: number
+  /** Decimal text; null on transports that have none. */
   readonly offset: string | null
   readonly type: string
   readonly messageId: string
@@ -26,10 +27,11 @@ export interface DeadLetterSummary {
 export interface ListOptions {
   /** Default `oncebox`. */
   readonly schema?: string
+  /** Which ones. Default: all. */
   readonly filter?: DeadLetterFilter
   /** 1 to 10,000. Default 100. */
   readonly limit?: number
-  /** Only those with a larger number: the last of the page before. */
+  /** Only those with a larger number: the last of the page before. Default: from the oldest on. */
   readonly after?: string
 }
 
@@ -76,6 +78,7 @@ export async function countDeadLetters(
 /** A dead letter whole. What it carries is the user's data: show it to whoever asked, never log it. */
 export interface DeadLetterDetails extends DeadLetterSummary {
   readonly firstFailedAt: string | null
+  /** The record's own time: RFC 3339 in UTC. */
   readonly recordTime: string
   readonly contentType: string | null
   /** Base64. */
@@ -99,6 +102,7 @@ export interface DeadLetterDetails extends DeadLetterSummary {
 
 /** What was done with a dead letter, by whom, when and why. */
 export interface DeadLetterAction {
+  /** RFC 3339 in UTC. */
   readonly at: string
   readonly action: 'retry' | 'retried' | 'failed' | 'discard'
   readonly by: string

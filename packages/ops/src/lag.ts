@@ -10,6 +10,7 @@ export interface LaneLag {
   readonly lane: number
   /** Committed messages that are neither published nor parked. Counted up to 10,000, estimated above. */
   readonly messages: number
+  /** Whether `messages` was counted. */
   readonly exact: boolean
   /** Since the oldest of them was written; null when none waits. */
   readonly seconds: number | null

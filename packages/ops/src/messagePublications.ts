@@ -5,6 +5,7 @@ import { type Publication, publicationsOf } from './publications.js'
 
 /** A publish that a message was part of. */
 export interface MessagePublication {
+  /** RFC 3339 in UTC. */
   readonly at: string
   readonly topic: string
   readonly partition: number

@@ -8,17 +8,21 @@ export type PauseTarget = { readonly lane: number } | { readonly topic: string }
 export interface Pause {
   readonly lane: number | null
   readonly topic: string | null
+  /** For how long it has been in force. */
   readonly seconds: number
   readonly by: string
   readonly why: string | null
 }
 
+/** What is paused or resumed, by whom, and why. */
 export interface PauseOptions {
   /** Default `oncebox`. */
   readonly schema?: string
+  /** Lanes and topics; at least one. */
   readonly targets: readonly PauseTarget[]
-  /** Who decides, and why: kept. */
+  /** Who decides: kept with the decision. */
   readonly by: string
+  /** Why. Default: none. */
   readonly why?: string
 }
 

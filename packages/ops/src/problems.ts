@@ -1,6 +1,9 @@
 import { migrateCommand } from '@oncebox/schema'
 
-/** `docs/operations.md` lists them; a test holds the two together. */
+/**
+ * The codes of all problems that `status` and `doctor` can find. `docs/operations.md` lists them; a test holds the two
+ * together.
+ */
 export const problemCodes = [
   'NOT_MIGRATED',
   'MIGRATIONS_UNSOUND',
@@ -31,6 +34,7 @@ export const problemCodes = [
   'RETENTION_PAST_HORIZON',
 ] as const
 
+/** A stable code of a problem: one of `problemCodes`. */
 export type ProblemCode = (typeof problemCodes)[number]
 
 /** Something that will not mend itself. Both texts are sentences for an operator; decisions rest on `code`. */

@@ -23,6 +23,7 @@ export interface PublishedRecord {
   readonly writtenMs: number
 }
 
+/** Something that outbox, topics and inboxes do not agree about. */
 export type Discrepancy =
   /** The relay has passed it, and the topic does not have it. */
   | { readonly code: 'LOST'; readonly topic: string; readonly id: string; readonly position: string }
@@ -35,10 +36,12 @@ export type Discrepancy =
   /** A group has passed it, handles messages of its type, and does not know it. */
   | (Place & { readonly code: 'NOT_HANDLED'; readonly group: string })
 
+/** A record of a topic. */
 export interface Place {
   readonly id: string
   readonly topic: string
   readonly partition: number
+  /** Decimal text. */
   readonly offset: string
 }
 

@@ -9,7 +9,7 @@ export interface ReplayFilter {
   readonly topic?: string
   readonly key?: string
   readonly type?: string
-  /** Written from here on, up to there; milliseconds since the Unix epoch. */
+  /** Written from here on, up to `toMs`; both in milliseconds since the Unix epoch. */
   readonly fromMs: number
   readonly toMs: number
 }
@@ -23,6 +23,7 @@ export interface ReplayPlan {
   readonly before: string
 }
 
+/** A plan, and what it found. */
 export interface PlannedReplay extends ReplayPlan {
   /** How many messages, counted up to 1,000,000; each id once. */
   readonly messages: number
@@ -83,6 +84,7 @@ export interface ReplayStep {
  * before there are several rows. Writes on `tx`, which the caller commits; like `emit` it raises `synchronous_commit`.
  *
  * @param limit messages, 1 to 10,000
+ * @throws OnceboxError `INVALID_SETTING` for the limit.
  */
 export async function replayStep(tx: Tx, plan: ReplayPlan, limit: number, seen: Set<string>): Promise<ReplayStep> {
   if (!Number.isInteger(limit) || limit < 1 || limit > 10_000) {

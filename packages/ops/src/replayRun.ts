@@ -72,10 +72,12 @@ export async function replayRuns(
 
 /** What a step did. */
 export interface AskStep {
+  /** Messages that were asked for. */
   readonly asked: number
   /** Not asked for: they wait there anyway, or are dead letters. */
   readonly waiting: number
   readonly dead: number
+  /** Whether there is more for a next step. */
   readonly more: boolean
 }
 

@@ -8,7 +8,7 @@ export interface MessageFilter {
   readonly topic?: string
   readonly key?: string
   readonly type?: string
-  /** Written from here on, up to there; milliseconds since the Unix epoch. */
+  /** Written from here on, up to `toMs`; both in milliseconds since the Unix epoch. */
   readonly fromMs: number
   readonly toMs: number
 }
@@ -29,8 +29,9 @@ export interface FoundMessage {
 export interface SearchOptions {
   /** Default `oncebox`. */
   readonly schema?: string
+  /** Which messages. */
   readonly filter: MessageFilter
-  /** The `before` of the page before; without it, the newest. Decimal text. */
+  /** The `before` of the page before, decimal text. Default: from the newest on. */
   readonly before?: string
   /** 1 to 1,000. Default 50. */
   readonly limit?: number
@@ -41,6 +42,7 @@ export interface SearchOptions {
   readonly lookAt?: number
 }
 
+/** A page of what a search found. */
 export interface FoundPage {
   /** The newest first. */
   readonly messages: readonly FoundMessage[]

@@ -14,7 +14,7 @@ export interface TailCursor {
 export interface TailOptions {
   /** Default `oncebox`. */
   readonly schema?: string
-  /** The cursor of the call before. Without one: the newest messages, and a cursor at the present. */
+  /** The cursor of the call before. Default: none; the newest messages, and a cursor at the present. */
   readonly after?: TailCursor
   /** At most so many messages, 0 to 10,000. Default 100; for the first call, 10. */
   readonly limit?: number
@@ -22,9 +22,11 @@ export interface TailOptions {
   readonly filter?: TailFilter
 }
 
+/** What was committed since the last call. */
 export interface TailPage {
   /** Ordered by position. */
   readonly messages: readonly TailMessage[]
+  /** The cursor for the next call. */
   readonly after: TailCursor
   /** True when the next call has messages already. */
   readonly more: boolean

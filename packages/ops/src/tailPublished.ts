@@ -23,8 +23,10 @@ export interface PublishedCursor {
   readonly seen: readonly string[]
 }
 
+/** What was published since the last call. */
 export interface PublishedPage {
   readonly messages: readonly PublishedMessage[]
+  /** The cursor for the next call. */
   readonly after: PublishedCursor
 }
 

@@ -46,7 +46,7 @@ export async function timeline(tx: Tx, id: string, options: TimelineOptions = {}
   }
 }
 
-/** Whether anything is known of it. */
+/** Whether anything is known of the message: written, scheduled, held back or handled. Pure. */
 export function isKnown({ scheduledFor, writes, parked, effects }: Timeline): boolean {
   return scheduledFor !== null || parked !== null || writes.length + effects.length > 0
 }

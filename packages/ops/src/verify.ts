@@ -8,8 +8,9 @@ import { readUnhandled } from './unhandled.js'
 export interface VerifyOptions {
   /** Default `oncebox`. */
   readonly schema?: string
-  /** Messages written from here on, up to there; milliseconds since the Unix epoch. */
+  /** Messages written from here on; milliseconds since the Unix epoch. */
   readonly fromMs: number
+  /** Up to here; milliseconds since the Unix epoch. */
   readonly toMs: number
   /** All records of a topic that were published at `fromMs` or later, each partition in order. */
   readonly readTopic: (topic: string, fromMs: number) => Promise<readonly PublishedRecord[]>
@@ -17,6 +18,7 @@ export interface VerifyOptions {
   readonly consumers: readonly Tx[]
 }
 
+/** What a comparison found. */
 export interface Verified {
   /** The range that was looked at: not before the oldest message retained. */
   readonly fromMs: number

@@ -21,11 +21,11 @@ import { traceContext } from './traceContext.js'
 export interface OutboxOptions<C extends MessageContracts> {
   /** CloudEvents source: the name of this service. */
   readonly source: string
-  /** The contracts of `defineMessages`. Without them, only messages in the long form can be emitted. */
+  /** The contracts of `defineMessages`. Default: none; only messages in the long form can be emitted. */
   readonly messages?: C
-  /** Default `oncebox`. */
+  /** Schema of the project's tables. Default `oncebox`. */
   readonly schema?: string
-  /** Default: UUIDv7 made in this process. */
+  /** Where ids come from. Default: UUIDv7 made in this process. */
   readonly ids?: IdSource
   /** Upper limit of payload and headers together, in bytes. Default 900,000: below Kafka's own default. */
   readonly maxPayloadBytes?: number
@@ -47,11 +47,19 @@ export interface Outbox<C extends MessageContracts> {
    *   `INVALID_MESSAGE`; `INVALID_SETTING` when `tx` is none; `TRANSACTION_ENDED`; and the driver's errors.
    */
   emit<T extends keyof C & string>(tx: Tx, type: T, data: MessageInput<C, T>, options?: EmitOptions): Promise<string>
-  /** The same for a message without a contract. */
+  /**
+   * The same for a message without a contract.
+   *
+   * @throws OnceboxError `PAYLOAD_NOT_ENCODABLE`, `PAYLOAD_TOO_LARGE`, `INVALID_MESSAGE`; `INVALID_SETTING` when `tx` is
+   *   none; `TRANSACTION_ENDED`; and the driver's errors.
+   */
   emit(tx: Tx, message: OutgoingMessage): Promise<string>
   /**
-   * Writes any number of messages, of contracts (`type` and `data`) or not (with `topic`), in one statement, and
-   * resolves with their ids in order. One that is refused refuses them all. Errors as `emit`.
+   * Writes any number of messages in the transaction `tx`, of contracts (`type` and `data`) or not (with `topic`), in one
+   * statement, and resolves with their ids in order. One that is refused refuses them all.
+   *
+   * @throws OnceboxError `UNKNOWN_MESSAGE_TYPE`, `SCHEMA_MISMATCH`, `PAYLOAD_NOT_ENCODABLE`, `PAYLOAD_TOO_LARGE`,
+   *   `INVALID_MESSAGE`; `INVALID_SETTING` when `tx` is none; `TRANSACTION_ENDED`; and the driver's errors.
    */
   emitMany(tx: Tx, messages: readonly (ContractMessage<C> | OutgoingMessage)[]): Promise<string[]>
 }
@@ -61,7 +69,7 @@ const defaultMaxPayloadBytes = 900_000
 /**
  * Makes the writer. Opens nothing, reads nothing.
  *
- * @throws OnceboxError `INVALID_SETTING`.
+ * @throws OnceboxError `INVALID_SETTING` for a source or a schema name that cannot be used, or a limit below 1.
  */
 export function createOutbox<const C extends MessageContracts = Record<never, never>>(
   options: OutboxOptions<C>,

@@ -4,14 +4,14 @@ import type { MessageContracts, MessageInput } from '@oncebox/core'
 export interface EmitOptions {
   /** The ordering key; null: no order. Default: the contract's, else null. */
   readonly key?: string | null
-  /** Headers of the record, beside `ce_*`, `content-type` and trace context. */
+  /** Headers of the record, beside `ce_*`, `content-type` and trace context. Default: none. */
   readonly headers?: Readonly<Record<string, string>>
   /**
    * The global id, any UUID. Default: a new UUIDv7. Consumers keep ids that are not UUIDv7 in a slower table; the time
    * inside a UUIDv7 is what they count their horizon from.
    */
   readonly id?: string
-  /** Not before this time, at most a year from now. A time that has passed means at once. */
+  /** Not before this time, at most a year from now. A time that has passed means at once. Default: at once. */
   readonly deliverAt?: Date
   /** Default: by the data: `application/json`, `text/plain; charset=utf-8` or `application/octet-stream`. */
   readonly contentType?: string
@@ -19,6 +19,7 @@ export interface EmitOptions {
 
 /** A message without a contract. */
 export interface OutgoingMessage extends EmitOptions {
+  /** Where it is published: 1 to 249 characters that Kafka takes for a topic's name. */
   readonly topic: string
   /** CloudEvents type. */
   readonly type: string

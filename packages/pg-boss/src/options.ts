@@ -2,22 +2,34 @@ import { type EventfulPool, type Logger, OnceboxError, silentLogger, topicNamePr
 
 /** A connection of a pool, as much of it as is used. `release(error)` with an error drops the connection. */
 export interface PooledConnection {
+  /** Runs one statement. */
   query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>
+  /** Gives it back; with an error or true, drops it. */
   release(error?: Error | boolean): void
+  /** Adds a listener for a lost connection. */
   on(event: 'error', listener: (error: Error) => void): unknown
+  /** Takes a listener away. */
   off(event: 'error', listener: (error: Error) => void): unknown
 }
 
 /** A pool of Postgres connections; `pg.Pool` is one. */
 export interface ConnectionPool extends EventfulPool {
+  /** Runs one statement on any connection. */
   query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>
+  /** A connection for the caller alone, until it releases it. */
   connect(): Promise<PooledConnection>
 }
 
 export interface PgBossOptions {
-  /** Where pg-boss keeps its schema. This or `pool`. Connections opened for it are closed by `close`. */
+  /**
+   * Where pg-boss keeps its schema. Connections opened for it are closed by `close`. Default: none; then `pool` is
+   * needed.
+   */
   readonly connectionString?: string
-  /** An existing pool, instead of `connectionString`; the caller closes it. Three free connections are enough. */
+  /**
+   * An existing pool, instead of `connectionString`; the caller closes it. Three free connections are enough. Default:
+   * one of its own on `connectionString`.
+   */
   readonly pool?: ConnectionPool
   /**
    * Each topic's consumer groups. A record goes to every group that is named here, and only to those: relay and

@@ -4,8 +4,11 @@ import { defaultSchema, requireSchema, tables as tablesOf } from '@oncebox/schem
 /** More would be more sessions than a Postgres likes. */
 const mostLanes = 64
 
+/** What `changeLanes` did. */
 export interface LanesChanged {
+  /** How many lanes there were. */
   readonly before: number
+  /** How many there are now. */
   readonly lanes: number
   /** True when the lanes stood alike: then only what running relays have not written down yet is published twice. */
   readonly exact: boolean
@@ -20,7 +23,8 @@ export interface LanesChanged {
  *
  * Joins the transaction of `tx`, which has to be READ COMMITTED.
  *
- * @throws OnceboxError `INVALID_SETTING`
+ * @throws OnceboxError `INVALID_SETTING` for the number or the schema name; the driver's errors: 25000 above READ COMMITTED,
+ *   42501 without the right to change lanes.
  */
 export async function changeLanes(
   tx: Tx,

@@ -15,6 +15,7 @@ import { windowSessionSettings } from './windowQuery.js'
 /** What a relay is doing. */
 export type RelayState = 'idle' | 'starting' | 'standby' | 'holder' | 'interrupted' | 'stopping' | 'stopped'
 
+/** What became of the messages that were there when `drain` was called. */
 export interface DrainResult {
   /** Records acked while draining. */
   readonly published: number
@@ -22,7 +23,9 @@ export interface DrainResult {
   readonly parked: number
 }
 
+/** Publishes the committed messages of one lane, in order, as long as it holds the lane; otherwise stands by. */
 export interface Relay {
+  /** What it is doing now. */
   readonly state: RelayState
   /**
    * Connects, checks the schema and tries for the lane. Resolves when the relay holds it or stands by; from then on it

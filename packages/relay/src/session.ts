@@ -13,8 +13,11 @@ interface SessionQuery {
 
 /** What the relay needs of a pg `PoolClient`. */
 export interface PooledClient {
+  /** As pg's own, with a configuration object. */
   query(query: SessionQuery): Promise<{ rows: unknown[]; rowCount: number | null }>
+  /** `error` and `end`: the connection is gone. */
   on(event: 'error' | 'end', listener: () => void): unknown
+  /** Gives it back; true: not to the pool, the connection is closed. */
   release(destroy: boolean): void
   /** pg's own client has it; pg-native's has not. */
   readonly connection?: { readonly stream: WireStream }
@@ -24,7 +27,9 @@ export interface PooledClient {
 
 /** What the relay needs of a pg `Pool`, which is one. */
 export interface SessionPool extends EventfulPool {
+  /** A connection for the caller alone, until it releases it. */
   connect(): Promise<PooledClient>
+  /** `max`: how many connections it allows, where it tells. */
   readonly options?: { readonly max?: number }
 }
 

@@ -12,7 +12,7 @@ export interface RelayOptions {
   readonly pool: SessionPool
   /** Where messages go. Connected by the relay, closed by the caller. */
   readonly publisher: Publisher
-  /** Default `oncebox`. */
+  /** Schema of the project's tables. Default `oncebox`. */
   readonly schema?: string
   /** The lane to hold. Default 0. */
   readonly lane?: number
@@ -28,7 +28,9 @@ export interface RelayOptions {
   readonly leafWidthMs?: number
   /** Pause between looks at the ring, in milliseconds. Default 10,000. */
   readonly reclaimEveryMs?: number
-  /** Partitions of topics that the relay creates; without it, it creates none. */
+  /**
+   * Partitions of topics that the relay creates. Default: it creates none, and messages wait until the topic is there.
+   */
   readonly createTopics?: number
   /**
    * How long a partition (a key, where there are none) may keep failing, while others are acked, before it is moved aside, in
@@ -39,17 +41,19 @@ export interface RelayOptions {
   readonly topicRetryMs?: number
   /** Pause between looks for what an operator has paused or resumed, in milliseconds. Default 1,000. */
   readonly pauseLookMs?: number
-  /** Default of `stop`'s `deadlineMs`, in milliseconds. Default 10,000. */
+  /** How long `stop` waits where its call does not say, in milliseconds. Default 10,000. */
   readonly stopDeadlineMs?: number
   /** Names this relay in the cursor's `holder`. Default: host name and process id. */
   readonly holder?: string
+  /** Default: silent. */
   readonly logger?: Logger
+  /** Default: the machine's. */
   readonly clock?: Clock
   /** A number from 0 up to 1, for jitter. Default `Math.random`. */
   readonly random?: () => number
   /** Milliseconds that never go back, whatever is done to the clock. Default `performance.now`. */
   readonly monotonicMs?: () => number
-  /** Is told what happens, synchronously. Must not throw. */
+  /** Is told what happens, synchronously. Must not throw. Default: nobody is told. */
   readonly onEvent?: (event: RelayEvent) => void
 }
 

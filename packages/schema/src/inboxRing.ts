@@ -5,6 +5,7 @@
 const slots = 12
 const widthMs = 86_400_000
 
+/** The leaves in which an inbox remembers ids; which one follows from the time inside an id. */
 export const inboxRing = {
   slots,
   /** The span of id times that one leaf holds, in milliseconds. */

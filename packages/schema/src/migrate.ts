@@ -16,7 +16,9 @@ export interface MigrateOptions {
   readonly migrations?: readonly Migration[]
 }
 
+/** What `migrate` did. */
 export interface MigrateResult {
+  /** The schema of the tables. */
   readonly schema: string
   /** What this call applied, by version; empty when there was nothing to do. */
   readonly applied: readonly { readonly version: number; readonly name: string }[]

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
+/** One file of a migration. */
 export interface Migration {
   /** The number in front of the file's name, from 1. */
   readonly version: number

@@ -4,6 +4,7 @@
  */
 const slots = 8
 
+/** The leaves of the outbox: the relay writes into one slot after the other, and empties them in turn. */
 export const outboxRing = {
   slots,
   /** How long the relay keeps one slot active, in milliseconds: six full slots hold the default retention of 3 days. */

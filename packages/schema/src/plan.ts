@@ -13,6 +13,7 @@ import { defaultSchema } from './schemaName.js'
  */
 export type MigrationState = 'applied' | 'pending' | 'changed' | 'missing' | 'skipped' | 'newer'
 
+/** A migration, and what became of it in a database. */
 export interface PlannedMigration {
   readonly version: number
   readonly name: string
@@ -21,7 +22,9 @@ export interface PlannedMigration {
   readonly appliedAt: string | null
 }
 
+/** What the database has, against what this package knows. */
 export interface MigrationPlan {
+  /** The schema of the tables. */
   readonly schema: string
   /** The newest version in the database; null where nothing was applied. */
   readonly databaseVersion: number | null

@@ -4,6 +4,7 @@
  */
 const slots = 8
 
+/** The leaves in which a relay notes what it published. */
 export const publicationRing = {
   slots,
   /** For how long one leaf is written, in milliseconds. */

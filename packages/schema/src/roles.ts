@@ -11,6 +11,8 @@ import { defaultSchema, quoteSchema } from './schemaName.js'
  * - `viewer`: `status`, `show`, `lag`, `doctor`, `dead list`: no payload, no header, no error text.
  */
 export const roleKinds = ['producer', 'relay', 'consumer', 'operator', 'viewer'] as const
+
+/** What a role is for: one of `roleKinds`. */
 export type RoleKind = (typeof roleKinds)[number]
 
 export interface RolesOptions {

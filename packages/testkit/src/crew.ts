@@ -1,12 +1,15 @@
 import { type NodeProcess, type SpawnNodeOptions, spawnNode } from './spawnNode.js'
 
 export interface CrewOptions {
+  /** The program's file. */
   readonly script: string
+  /** Its arguments. Default: none. */
   readonly args?: readonly string[]
   /** How many processes there are at any time. */
   readonly size: number
   /** The line with which a process says that it works. */
   readonly ready: string
+  /** As `spawnNode` takes them. Default: none. */
   readonly spawn?: SpawnNodeOptions
   /** A number from 0 up to 1: who is killed next. Default `Math.random`. */
   readonly random?: () => number

@@ -37,7 +37,7 @@ export interface TestDatabase extends AsyncDisposable {
 export interface TestDatabaseOptions {
   /** Default 18. */
   readonly version?: PostgresVersion
-  /** Runs on the fresh database before it is handed out: migrations, tables. */
+  /** Runs on the fresh database before it is handed out: migrations, tables. Default: nothing. */
   readonly prepare?: (database: { url: string; pool: pg.Pool }) => Promise<unknown>
 }
 

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import type { KafkaRuntime } from './kafkaRuntime.js'
 
+/** What a Java program printed, and how it ended. */
 export interface JavaToolResult {
   /** Null when the program ended by a signal. */
   readonly exitCode: number | null

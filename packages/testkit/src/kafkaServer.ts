@@ -11,7 +11,7 @@ import { type Reaper, startReaper } from './reaper.js'
 export interface KafkaOptions {
   /** The port clients connect to. Default: a free one. */
   readonly port?: number
-  /** Lines of server.properties, over the defaults. */
+  /** Lines of server.properties, over the defaults. Default: none. */
   readonly settings?: Readonly<Record<string, string>>
   /**
    * Default: a heap of at most 512 MB, the serial collector and the quick compiler only, which start cheaply.

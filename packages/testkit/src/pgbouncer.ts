@@ -12,11 +12,11 @@ import { until } from './until.js'
 export interface PgbouncerOptions {
   /** Connection string of any database of the server below; its user is the one of every session. */
   readonly url: string
-  /** What a client keeps between its transactions: nothing (`transaction`, the default), or its session. */
+  /** What a client keeps between its transactions: nothing (`transaction`), or its session. Default `transaction`. */
   readonly poolMode?: 'transaction' | 'session'
   /** Server connections for each database. Default 3. */
   readonly poolSize?: number
-  /** Lines of pgbouncer.ini's section `[pgbouncer]`, over the defaults. */
+  /** Lines of pgbouncer.ini's section `[pgbouncer]`, over the defaults. Default: none. */
   readonly settings?: Readonly<Record<string, string>>
 }
 

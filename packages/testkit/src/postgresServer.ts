@@ -15,7 +15,7 @@ export interface PostgresOptions {
   readonly version?: PostgresVersion
   /** Default: 18 from npm; 15 from Debian's packages where installed, else from npm. */
   readonly source?: PostgresSource
-  /** Lines of postgresql.conf, over the defaults; `fastSettings` is a set of them. */
+  /** Lines of postgresql.conf, over the defaults; `fastSettings` is a set of them. Default: none. */
   readonly settings?: Readonly<Record<string, string>>
   /** An existing cluster is started; an empty or absent directory gets one. Default: a temporary directory. */
   readonly dataDirectory?: string

@@ -3,13 +3,15 @@ import { createInterface } from 'node:readline'
 import { startReaper } from './reaper.js'
 
 export interface SpawnNodeOptions {
+  /** The folder it runs in. Default: this process's. */
   readonly cwd?: string
-  /** Added to this process's environment; undefined takes a variable away. */
+  /** Added to this process's environment; undefined takes a variable away. Default: nothing is changed. */
   readonly env?: Readonly<Record<string, string | undefined>>
-  /** Options of node itself, before the script. */
+  /** Options of node itself, before the script. Default: none. */
   readonly nodeOptions?: readonly string[]
 }
 
+/** How a process ended: by itself, with an exit code, or by a signal; the other one is null. */
 export interface NodeProcessEnd {
   readonly exitCode: number | null
   readonly signal: NodeJS.Signals | null

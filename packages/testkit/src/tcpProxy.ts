@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net'
 import { connect, createServer, type Socket } from 'node:net'
 
 export interface TcpProxyOptions {
+  /** Where connections go. */
   readonly target: { readonly host: string; readonly port: number }
   /** Default: a free one. */
   readonly port?: number

@@ -13,7 +13,9 @@ export interface RecordSink {
   headerCount(count: number): void
   /** Headers that many records share: one array in all of them, so that its encoding can be kept. */
   constantHeaders(headers: readonly Header[]): void
+  /** A header whose value is the bytes `from` up to `to`. */
   header(name: string, bytes: Uint8Array, from: number, to: number): void
+  /** A header whose value is text, in UTF-8. */
   textHeader(name: string, value: string): void
 }
 

@@ -43,16 +43,21 @@ export interface BatchHandler {
   revoked(partitions: readonly TopicPartition[]): Promise<void>
 }
 
+/** What a consumer wants of a subscriber. */
 export interface SubscribeOptions {
+  /** The consumer group to join. */
   readonly group: string
+  /** Names of the topics. */
   readonly topics: readonly string[]
   /** Upper limit of records a batch. */
   readonly maxRecords: number
   /** Upper limit of value bytes a batch; a single larger record still comes, alone. */
   readonly maxBytes: number
+  /** What the subscription logs to. */
   readonly logger: Logger
 }
 
+/** A membership in a group, until it is stopped. */
 export interface Subscription {
   /**
    * Takes no new batch, waits for the running ones up to `deadlineMs` (then aborts their signals and waits no longer),

@@ -20,20 +20,27 @@ interface MessageColumns {
 
 /** Insert-only. 64-bit numbers are read as text, as pg does. */
 export interface OutboxTable extends MessageColumns {
+  /** The order of writing; decimal text of 64 bits. */
   readonly position: Generated<string>
+  /** The transaction that wrote the row; decimal text of 64 bits. */
   readonly xid: Generated<string>
+  /** The leaf of the ring that holds the row. */
   readonly slot: Generated<number>
 }
 
 /** Messages that wait for their time. */
 export interface ScheduledTable extends MessageColumns {
+  /** Decimal text of 64 bits. */
   readonly number: Generated<string>
+  /** When the relay moves it to the outbox. */
   readonly due_at: Mandatory<Date>
 }
 
 /** Insert-only. */
 export interface InboxTable {
+  /** The consumer group. */
   readonly consumer: Mandatory<string>
+  /** A UUIDv7. */
   readonly message_id: Mandatory<string>
 }
 

@@ -21,6 +21,7 @@ export interface TraceApi {
 /** A `Context` of OpenTelemetry: what is active, a span among it. */
 export type TraceScope = { getValue(key: symbol): unknown }
 
+/** What tells a span apart from all others: OpenTelemetry's `SpanContext`. */
 export interface SpanContext {
   readonly traceId: string
   readonly spanId: string
@@ -28,6 +29,7 @@ export interface SpanContext {
   readonly isRemote?: boolean
 }
 
+/** What is used of OpenTelemetry's `Span`. */
 export interface Span {
   spanContext(): SpanContext
   isRecording(): boolean
@@ -36,6 +38,7 @@ export interface Span {
   end(): void
 }
 
+/** Attributes of a span, by OpenTelemetry's names. */
 export type SpanAttributes = Readonly<Record<string, string | number>>
 
 export interface SpanOptions {

@@ -11,8 +11,9 @@ export interface DoctorOptions {
   readonly schema?: string
   /** `all`, or only what concerns a database where messages are consumed. Default `all`. */
   readonly scope?: 'all' | 'consumer'
-  /** Asks the brokers; without one, what concerns them is skipped. The caller closes it. */
+  /** Asks the brokers. The caller closes it. Default: none, and what concerns them is skipped. */
   readonly inspector?: Inspector
+  /** Where a fact becomes a finding. Default: those of `docs/defaults.md`. */
   readonly limits?: Partial<Limits>
   /** This machine's clock, in milliseconds since the Unix epoch. Default `Date.now`. */
   readonly now?: () => number

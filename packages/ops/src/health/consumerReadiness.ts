@@ -40,9 +40,11 @@ export function consumerTrouble({ running, pause }: ConsumerHealth, nowMs: numbe
 export interface ConsumerReadinessOptions {
   /** How long the database may be away before the consumer counts as not ready, in milliseconds. Default 10,000. */
   readonly pausedMs?: number
+  /** Default: the machine's. */
   readonly clock?: Pick<Clock, 'now'>
 }
 
+/** A check for `operations`, told by the consumer's events. */
 export interface ConsumerReadiness extends ReadinessCheck {
   /** For `createConsumer({ onEvent })`. */
   readonly onEvent: (event: ConsumerEvent) => void

@@ -3,12 +3,13 @@ import { type Logger, silentLogger } from '@oncebox/core'
 import { type ReadinessCheck, readiness } from './readiness.js'
 
 export interface OperationsOptions {
-  /** What `/readyz` asks. Without any it always answers ready. */
+  /** What `/readyz` asks. Default: nothing; it always answers ready. */
   readonly ready?: readonly ReadinessCheck[]
-  /** What `/metrics` answers with. Without it there is none. */
+  /** What `/metrics` answers with. Default: there is no `/metrics`. */
   readonly metrics?: { readonly contentType: string; text(): Promise<string> }
   /** How long a check of `/readyz` may take, in milliseconds. Default 2,000. */
   readonly deadlineMs?: number
+  /** Default: silent. */
   readonly logger?: Logger
 }
 

@@ -49,9 +49,11 @@ export interface RelayReadinessOptions {
   readonly lanes?: readonly number[]
   /** How long publishes may fail before the relay counts as not ready, in milliseconds. Default 10,000. */
   readonly failingMs?: number
+  /** Default: the machine's. */
   readonly clock?: Pick<Clock, 'now'>
 }
 
+/** A check for `operations`, told by the relays' events. */
 export interface RelayReadiness extends ReadinessCheck {
   /** For `createRelay({ onEvent })`, of every lane. */
   readonly onEvent: (event: RelayEvent) => void

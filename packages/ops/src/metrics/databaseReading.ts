@@ -6,6 +6,7 @@ import { type DatabasePart, type DatabaseSource, parts } from './databaseParts.j
 import type { Instruments } from './instruments.js'
 import type { Series } from './metricList.js'
 
+/** Which database, and how often it is looked at. */
 export interface DatabaseOptions {
   /** A pool does: each statement runs by itself. */
   readonly tx: Tx
@@ -17,6 +18,7 @@ export interface DatabaseOptions {
   readonly maxAgeMs?: number
   /** How long a reader of the metrics waits for the database, in milliseconds. Default 3,000. */
   readonly deadlineMs?: number
+  /** Default: the machine's. */
   readonly clock?: Clock
 }
 

@@ -8,6 +8,7 @@ export interface OpenTelemetryMetricsOptions {
   readonly meter?: Meter
   /** Value of `messaging.system` in the semantic conventions. Default `kafka`. */
   readonly system?: string
+  /** Default: silent. */
   readonly logger?: Logger
 }
 

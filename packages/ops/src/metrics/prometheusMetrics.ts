@@ -5,20 +5,24 @@ import { prometheusInstruments } from './prometheusInstruments.js'
 
 export interface PrometheusOptions {
   /**
-   * A registry of prom-client, for a service that has one: `import { register } from 'prom-client'`. Without it one of its own.
-   * Only one whose content type is OpenMetrics keeps exemplars.
+   * A registry of prom-client, for a service that has one: `import { register } from 'prom-client'`. Only one whose
+   * content type is OpenMetrics keeps exemplars. Default: one of its own.
    */
   readonly registry?: PrometheusRegistry
+  /** Default: silent. */
   readonly logger?: Logger
 }
 
 /** What is used of prom-client's `Registry`. */
 export interface PrometheusRegistry {
   readonly contentType: string
+  /** Everything in it, as text in the format of `contentType`. */
   metrics(): Promise<string>
 }
 
+/** The metrics, and what a scrape of them gets. */
 export interface PrometheusMetrics extends Metrics {
+  /** The media type of what `text` resolves with. */
   readonly contentType: string
   /** Everything in the registry, in the format of `contentType`. */
   text(): Promise<string>

@@ -2,8 +2,9 @@ import type { Occurrence } from './notice.js'
 
 /** Occurrences of one kind, put together. */
 export interface Notice extends Occurrence {
-  /** ISO 8601. */
+  /** When the first of them happened: RFC 3339 in UTC. */
   readonly firstAt: string
+  /** When the last of them happened: RFC 3339 in UTC. */
   readonly lastAt: string
 }
 

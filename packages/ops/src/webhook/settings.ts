@@ -18,7 +18,9 @@ export interface WebhookOptions {
   readonly backoff?: { readonly minMs?: number; readonly maxMs?: number }
   /** For how long a relay may bring nothing through before somebody is told, in milliseconds. Default 60,000. */
   readonly stuckAfterMs?: number
+  /** Default: silent. */
   readonly logger?: Logger
+  /** Default: the machine's. */
   readonly clock?: Clock
   /** A number from 0 up to 1, for jitter. Default `Math.random`. */
   readonly random?: () => number

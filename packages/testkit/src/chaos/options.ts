@@ -18,6 +18,7 @@ export interface ChaosProbe {
 }
 
 export interface ChaosOptions<C extends MessageContracts, T extends keyof C & string, Trx> {
+  /** The contracts of `defineMessages`. */
   readonly messages: C
   /** The message that is delivered; `key` by default as the contract says. */
   readonly message: {
@@ -26,9 +27,12 @@ export interface ChaosOptions<C extends MessageContracts, T extends keyof C & st
     readonly key?: string | null
     readonly headers?: Readonly<Record<string, string>>
   }
-  /** SQL that makes the handler's tables, and the rows that it needs. */
+  /** SQL that makes the handler's tables, and the rows that it needs. Default: none. */
   readonly tables?: string
-  /** The same as a program, after `tables`. What connects to this string is seen; let the handler's own pools do so. */
+  /**
+   * The same as a program, after `tables`. What connects to this string is seen; let the handler's own pools do so.
+   * Default: nothing.
+   */
   readonly prepare?: (connectionString: string) => unknown
   /** The database in the handler's library, as `createConsumer` gets it. Default: `pgDatabase` on a pool of its own. */
   readonly open?: (connectionString: string) => { readonly db: Database<Trx>; close(): unknown }
@@ -39,7 +43,9 @@ export interface ChaosOptions<C extends MessageContracts, T extends keyof C & st
    * beside it. Default: none; two messages are two effects.
    */
   readonly oncePerRequest?: readonly string[]
-  /** `table.column` of columns that may differ from run to run. Clocks, sequences and defaults are known. */
+  /**
+   * `table.column` of columns that may differ from run to run. Clocks, sequences and defaults are known. Default: none.
+   */
   readonly ignore?: readonly string[]
   /** False: tries the handler as if no inbox remembered what was handled. Default true. */
   readonly inbox?: boolean

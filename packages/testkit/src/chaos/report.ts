@@ -2,6 +2,7 @@ import type { ChaosFinding } from './findings.js'
 
 const widest = 160
 
+/** What `chaos` found. */
 export interface ChaosReport {
   /** True when every run came to what one clean delivery comes to. */
   readonly idempotent: boolean

@@ -1,5 +1,6 @@
 import type { History } from './history.js'
 
+/** What a history can break, by name. */
 export type Rule =
   | 'lost'
   | 'phantom'

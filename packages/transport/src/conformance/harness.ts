@@ -11,12 +11,14 @@ export interface TransportHarness {
   createTopic(options: { readonly partitions: number; readonly groups: readonly string[] }): Promise<string>
   /** Kills the broker and starts it again with its data. Present when `create` was asked for an outage. */
   readonly outage?: { begin(): Promise<void>; end(): Promise<void> }
+  /** Closes what the suite does not. */
   close(): Promise<void>
 }
 
 /** True where the transport has it; otherwise the reason why not, which is printed with the skipped test. */
 export type Support = true | string
 
+/** What a transport has; of each, or why not. */
 export interface TransportFeatures {
   /** Topics have partitions, and records go where `partition` says. */
   readonly partitions: Support
@@ -35,6 +37,7 @@ export interface TransportFeatures {
 export interface ConformanceOptions {
   /** Called once for the suite, and once more with `outage: true` for the tests that kill the broker. */
   create(needs: { readonly outage: boolean }): Promise<TransportHarness>
+  /** What the transport has and what not. */
   readonly features: TransportFeatures
   /** A value of so many bytes is over the record limit; default 2,000,000. */
   readonly oversizeBytes?: number

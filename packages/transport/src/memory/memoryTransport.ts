@@ -10,7 +10,9 @@ import { MemorySubscriber } from './subscriber.js'
 
 /** A broker in this process, for tests: share one object between what publishes and what subscribes. */
 export interface MemoryTransport {
+  /** A new publisher of this broker. */
   publisher(): Publisher
+  /** A new subscriber of this broker. */
   subscriber(): Subscriber
 
   /** Creates a topic; one that is there stays as it is. */

@@ -6,7 +6,7 @@ export interface MemoryTransportOptions {
   readonly partitions?: number
   /** Key, value and header bytes of the largest record that is taken; default 1,000,000. */
   readonly maxRecordBytes?: number
-  /** What the first use of an unknown topic does: creates it (default), or is refused with `TOPIC_MISSING`. */
+  /** What the first use of an unknown topic does: creates it, or is refused with `TOPIC_MISSING`. Default `create`. */
   readonly missingTopics?: 'create' | 'refuse'
   /** What `retentionMs` answers for a topic that exists; default 604,800,000: seven days, as a
    * Kafka broker's; -1 is for ever. Nothing is ever deleted. */
