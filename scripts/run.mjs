@@ -24,6 +24,7 @@ const verbs = {
   build: async () => 0,
   oncebox: (toolchain, args) => runToEnd(toolchain, [...node, tools.cli, ...args]),
   demo: (toolchain, args) => runToEnd(toolchain, [...node, tools.cli, 'demo', ...args]),
+  picture: (toolchain, args) => runToEnd(toolchain, [...node, bin('scripts/demoPicture/main.mjs'), ...args]),
   bench: (toolchain, args) => runToEnd(toolchain, [tools.bench, ...args]),
   proof: (toolchain, args) => runToEnd(toolchain, [tools.proof, ...args]),
   reference: (toolchain) => runToEnd(toolchain, [tools.reference]),

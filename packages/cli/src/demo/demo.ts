@@ -4,7 +4,7 @@ import { isSound, settle } from './account.js'
 import { faultPlan } from './faultPlan.js'
 import { liveThrough } from './faultyDay.js'
 import { openTransport } from './openTransport.js'
-import { createScreen, type Screen } from './screen.js'
+import { createScreen, type Screen, type ScreenOptions } from './screen.js'
 import type { ServiceSetup } from './serviceSetup.js'
 import { type Stage, setUpStage } from './stage.js'
 import { readBalances, readLedger, readOrders } from './tables.js'
@@ -22,6 +22,8 @@ export interface DemoOptions {
   /** The account as one line of JSON on standard output, and nothing else there. */
   readonly json: boolean
   readonly logger: Logger
+  /** Where the run is shown. Default: standard output, or standard error where standard output holds JSON. */
+  readonly stream?: ScreenOptions['stream']
   /** Aborts to end the demo early; everything is cleaned up. Without it, SIGINT and SIGTERM do. */
   readonly signal?: AbortSignal
 }
@@ -39,7 +41,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   const interruption = options.signal === undefined ? listen() : undefined
   const signal = options.signal ?? (interruption?.signal as AbortSignal)
   const screen = createScreen({
-    stream: options.json ? process.stderr : process.stdout,
+    stream: options.stream ?? (options.json ? process.stderr : process.stdout),
     color: process.env.NO_COLOR === undefined,
   })
   let stage: Stage | undefined

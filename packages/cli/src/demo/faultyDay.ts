@@ -129,7 +129,7 @@ function fault(victim: SupervisedService, who: string, kills: readonly Kill[], a
       left.shift()
       await sleep(next.delayMs)
       await victim.kill()
-      screen.tell(`${stamp(seconds())} SIGKILL ${who} (${victim.kills} of ${kills.length}): ${then}`)
+      screen.fault(`${stamp(seconds())} SIGKILL ${who} (${victim.kills} of ${kills.length}): ${then}`)
       victim.start()
     },
   }

@@ -16,8 +16,10 @@ export interface Progress {
 
 /** Shows a run to whoever watches. */
 export interface Screen {
-  /** A step or a fault: stays on the screen. */
+  /** A step: stays on the screen. */
   tell(text: string): void
+  /** The same for something that was done to a service. */
+  fault(text: string): void
   /** The state of things: redrawn in place on a terminal, a line every few seconds elsewhere. */
   progress(progress: Progress): void
   account(account: Account): void
@@ -35,19 +37,23 @@ const number = (value: number) => value.toLocaleString('en-US')
 export function createScreen({ stream, color }: ScreenOptions): Screen {
   const terminal = stream.isTTY === true
   const paint = (code: number, text: string) => (terminal && color ? `\x1b[${code}m${text}\x1b[0m` : text)
-  let drawn = 0
+  /** The lines that are redrawn in place, below everything that stays. */
+  let drawn: readonly string[] = []
   let plainAt = Number.NEGATIVE_INFINITY
   let last: Progress | undefined
 
-  const erase = () => {
-    if (drawn > 0) stream.write(`\x1b[${drawn}A\x1b[J`)
-    drawn = 0
+  /** One write, so that nothing flickers. */
+  const redraw = (text: string, lines: readonly string[]) => {
+    const erase = drawn.length > 0 ? `\x1b[${drawn.length}A\x1b[J` : ''
+    stream.write(erase + text + lines.map((line) => `${line}\n`).join(''))
+    drawn = lines
   }
+  const tell = (text: string) => redraw(`${text}\n`, drawn)
 
   return {
-    tell(text) {
-      erase()
-      stream.write(`${text}\n`)
+    tell,
+    fault(text) {
+      tell(paint(33, text))
     },
     progress(now) {
       if (!terminal) {
@@ -56,15 +62,11 @@ export function createScreen({ stream, color }: ScreenOptions): Screen {
         stream.write(`${plainLine(now)}\n`)
         return
       }
-      const lines = drawing(now, last, paint)
-      erase()
-      stream.write(`${lines.join('\n')}\n`)
-      drawn = lines.length
+      redraw('', drawing(now, last, paint))
       last = now
     },
     account(account) {
-      erase()
-      stream.write(`\n${accountLines(account, paint).join('\n')}\n`)
+      redraw(`\n${accountLines(account, paint).join('\n')}\n`, [])
     },
   }
 }
