@@ -4,11 +4,13 @@ import { type ConsumerOptions, createConsumer } from '@oncebox/inbox'
 import { kafkajs } from '@oncebox/kafkajs'
 import { spawnNode, until } from '@oncebox/testkit'
 import { kafkaMissing, type TestDatabase, testKafka, uniqueName } from '@oncebox/testkit/harness'
+import kafkaClient from 'kafkajs'
 import type { ClientBase } from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { asConsumer, businessDatabase, consumerUrl, depositInto } from './fixture.js'
 
+const { Kafka, logLevel } = kafkaClient
 const skip = await kafkaMissing()
 // A broker of our own lets sessions end sooner than others do.
 const sessionTimeoutMs = process.env.KAFKA_BROKERS ? 6000 : 1500
@@ -175,21 +177,29 @@ describe.skipIf(skip)('on a real Kafka', () => {
 
   test('G3: a handler that takes longer than the session timeout keeps its partition and runs once', async () => {
     const it = await open()
-    const sent = await it.send(1)
-    let calls = 0
+    const admin = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }).admin()
+    await admin.connect()
+    closes.push(() => admin.disconnect())
+    const members = async (group: string) =>
+      (await admin.describeGroups([group])).groups[0]?.members.map(({ memberId }) => memberId).sort() ?? []
+    const membersAfter: string[][] = []
     const handlers = {
       deposited: async (message: Parameters<typeof depositInto>[0], context: Parameters<typeof depositInto>[1]) => {
-        calls++
-        // The test is about the passing of this time.
-        await new Promise((resolve) => setTimeout(resolve, sessionTimeoutMs * 2))
+        await using silent = await silentConsumer(brokers, it.topic)
+        const putOut = async () => (await members(silent.group)).length === 0
+        await until(putOut, { what: 'Kafka to end the session of a silent consumer', deadlineMs: 30_000 })
+        membersAfter.push(await members(it.group))
         await depositInto(message, context)
       },
     }
     const consumers = [it.consumer({ handlers }), it.consumer({ handlers })]
     for (const consumer of consumers) await consumer.start()
+    const membersBefore = await members(it.group)
+    expect(membersBefore).toHaveLength(2)
+    const sent = await it.send(1)
     await until(async () => (await it.storedOffset()) === '1', { what: 'the slow handler', deadlineMs: 30_000 })
     expect(await it.effects()).toEqual(sent)
-    expect(calls).toBe(1)
+    expect(membersAfter).toEqual([membersBefore])
   }, 60_000)
 
   test('G1: a restored database gets its lost effects again, because the consumer seeks to the stored offset', async () => {
@@ -208,6 +218,32 @@ describe.skipIf(skip)('on a real Kafka', () => {
     expect((await it.effects()).sort()).toEqual(sent)
   }, 60_000)
 })
+
+/** A plain consumer of `topic`, at work on its first record: it tells Kafka nothing while it works, until it is disposed of. */
+async function silentConsumer(brokers: readonly string[], topic: string) {
+  const group = uniqueName('silent')
+  const times = { sessionTimeout: sessionTimeoutMs, heartbeatInterval: sessionTimeoutMs / 3 }
+  const client = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING })
+  const consumer = client.consumer({ groupId: group, ...times })
+  const working = Promise.withResolvers<void>()
+  const over = Promise.withResolvers<void>()
+  await consumer.connect()
+  await consumer.subscribe({ topic, fromBeginning: true })
+  await consumer.run({
+    async eachMessage() {
+      working.resolve()
+      await over.promise
+    },
+  })
+  await working.promise
+  return {
+    group,
+    async [Symbol.asyncDispose]() {
+      over.resolve()
+      await consumer.disconnect()
+    },
+  }
+}
 
 function recordOf(topic: string, id: string, partition: number) {
   const payload = encodePayload({ account: 'a', amount: 1 })

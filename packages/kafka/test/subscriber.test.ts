@@ -1,4 +1,4 @@
-import { type Logger, silentLogger } from '@oncebox/core'
+import { type Clock, type Logger, silentLogger, systemClock } from '@oncebox/core'
 import { type KafkaOptions, kafka } from '@oncebox/kafka'
 import { kafkajs } from '@oncebox/kafkajs'
 import { startKafka, until } from '@oncebox/testkit'
@@ -78,7 +78,17 @@ describe.skipIf(missing !== undefined)('subscribing to a real Kafka', () => {
   })
 
   it('lets a running batch end when a rebalance begins, commits it, and delivers it nowhere else', async () => {
-    const { transport, topic, group } = await setUp(2, { sessionTimeoutMs: 6000 })
+    const heartbeatIntervalMs = 321
+    let heartbeats = 0
+    const clock: Clock = {
+      now: systemClock.now,
+      sleep(ms, signal) {
+        if (ms === heartbeatIntervalMs) heartbeats++
+        return systemClock.sleep(ms, signal)
+      },
+    }
+    const settings = { sessionTimeoutMs: 6000, heartbeatIntervalMs, clock }
+    const { brokers, transport, topic, group } = await setUp(2, settings)
     await transport.publish([record(topic, 'a', 0), record(topic, 'b', 1)])
     const seen: string[] = []
     const aborted: boolean[] = []
@@ -96,9 +106,14 @@ describe.skipIf(missing !== undefined)('subscribing to a real Kafka', () => {
     const joining = transport.subscribe({ ...limits, group, topics: [topic] }, second.handler).then(() => {
       joined = true
     })
-    // The second member cannot have joined while the first still works: heartbeats have told it of the rebalance.
-    await new Promise((resolve) => setTimeout(resolve, 1500))
+    const admin = await adminOf(brokers)
+    const state = async () => (await admin.describeGroups([group])).groups[0]?.state
+    await until(async () => (await state()) === 'PreparingRebalance', { what: 'the rebalance to begin' })
+    // The second pause from now on begins after a whole heartbeat, which has told the first member of the rebalance.
+    const before = heartbeats
+    await until(() => heartbeats >= before + 2, { what: 'a heartbeat' })
     expect(joined).toBe(false)
+    expect(await state()).toBe('PreparingRebalance')
     finish.resolve()
     await joining
     await transport.publish([record(topic, 'c', 0), record(topic, 'd', 1)])

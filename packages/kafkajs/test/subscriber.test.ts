@@ -55,6 +55,8 @@ describe.skipIf(missing !== undefined)('subscribing to a real Kafka', () => {
   })
 
   it('lets a running batch end when a rebalance begins, commits it, and delivers it nowhere else', async () => {
+    const refused: string[] = []
+    const logger: Logger = { ...silentLogger, warn: (_, message) => void refused.push(message) }
     const { transport, topic, group } = await setUp(2, { sessionTimeoutMs: 6000 })
     await transport.publish([record(topic, 'a', 0), record(topic, 'b', 1)])
     const seen: string[] = []
@@ -66,7 +68,7 @@ describe.skipIf(missing !== undefined)('subscribing to a real Kafka', () => {
       aborted.push(batch.signal.aborted)
       return { done: batch.records.length }
     })
-    await transport.subscribe({ ...limits, group, topics: [topic] }, first)
+    await transport.subscribe({ ...limits, logger, group, topics: [topic] }, first)
     await until(() => seen.length === 2, { what: 'both batches to run' })
     const second = handler(async (batch) => {
       seen.push(...values(batch))
@@ -76,8 +78,9 @@ describe.skipIf(missing !== undefined)('subscribing to a real Kafka', () => {
     const joining = transport.subscribe({ ...limits, group, topics: [topic] }, second).then(() => {
       joined = true
     })
-    // The second member cannot have joined while the first still works: heartbeats have told it of the rebalance.
-    await new Promise((resolve) => setTimeout(resolve, 1500))
+    await until(() => refused.some((message) => message.startsWith('Response Heartbeat')), {
+      what: 'a heartbeat to tell the first member of the rebalance',
+    })
     expect(joined).toBe(false)
     finish.resolve()
     await joining
