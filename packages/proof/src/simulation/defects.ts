@@ -1,4 +1,5 @@
 import type { Publisher } from '@oncebox/transport'
+import type { LaneRules } from './modelDatabase.js'
 import type { Defect } from './runSchedule.js'
 import type { Answer } from './statement.js'
 
@@ -13,6 +14,11 @@ function window(change: (text: string) => string): Defect {
 /** Answers of the transport become others. */
 function publishing(change: (publish: Publisher['publish']) => Publisher['publish']): Defect {
   return { publisher: (publisher) => ({ ...publisher, publish: change((records) => publisher.publish(records)) }) }
+}
+
+/** A change of the number of lanes that leaves something out. */
+function lanes(laneRules: Partial<LaneRules>): Defect {
+  return { laneRules, concerns: ({ laneChanges }) => laneChanges.length > 0 }
 }
 
 const secondArm = 'xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::pg_snapshot)))'
@@ -70,11 +76,18 @@ export const defects: Readonly<Record<string, Defect>> = {
     consumerPool: () => ({ failure: (text) => (text === 'COMMIT' ? { rows: [], command: 'COMMIT' } : undefined) }),
   },
   'nobody notices that a handler hid an error': {
+    concerns: ({ swallows, statementFaults }) => swallows && statementFaults.some(({ who }) => who === 'consumer'),
     consumerPool: () => ({
       failure: (_text, error) => ('code' in error && error.code === '25P02' ? { rows: [{ same: true }] } : undefined),
       answer: (text, answer) => (text === 'COMMIT' ? { ...answer, command: 'COMMIT' } : answer),
     }),
   },
+  'lanes go on where the furthest had got to': lanes({ fromTheCommonPlace: false }),
+  'what is parked stays with the lane that there was': {
+    ...lanes({ movesParked: false }),
+    concerns: ({ laneChanges, refused, missing }) => laneChanges.length > 0 && refused.length + missing.length > 0,
+  },
+  'leases outlive a change of the number of lanes': lanes({ endsLeases: false }),
   'a write without the epoch': {
     pool: () => ({
       statement: (text) => text.replace('AND epoch = $2::bigint AND token = $3::uuid', '/* any epoch */'),

@@ -1,57 +1,135 @@
 import type { ModelTransaction } from './modelDatabase.js'
 import { sqlError } from './statementFaults.js'
 
+/** What a transaction may do beside others: rows know one mode, tables the ones that statements and LOCK TABLE take. */
+export type LockMode = 'row' | 'access share' | 'row exclusive' | 'share row exclusive' | 'access exclusive'
+
+/** Modes that a mode cannot be had beside, as in the manual's table of conflicting lock modes. */
+const conflicts: Readonly<Record<LockMode, readonly LockMode[]>> = {
+  row: ['row'],
+  'access share': ['access exclusive'],
+  'row exclusive': ['share row exclusive', 'access exclusive'],
+  'share row exclusive': ['row exclusive', 'share row exclusive', 'access exclusive'],
+  'access exclusive': ['access share', 'row exclusive', 'share row exclusive', 'access exclusive'],
+}
+
+interface Holding {
+  readonly transaction: ModelTransaction
+  readonly mode: LockMode
+}
+
+interface Waiting extends Holding {
+  readonly lock: Lock
+  readonly granted: () => void
+}
+
 interface Lock {
-  owner: ModelTransaction
-  readonly waiting: { readonly transaction: ModelTransaction; readonly granted: () => void }[]
+  readonly name: string
+  readonly holders: Holding[]
+  readonly waiting: Waiting[]
 }
 
 /**
- * Row locks: each held by one transaction until it ends, and given to those who wait in their order. Who would wait for
- * itself, through others, is told of the deadlock at once.
+ * Locks of rows and tables: each held until its transaction ends, and given to those who wait in their order. Who would
+ * wait for itself, through others, is told of the deadlock at once.
  */
 export class Locks {
   readonly #locks = new Map<string, Lock>()
-  readonly #waitsFor = new Map<ModelTransaction, Lock>()
+  readonly #held = new Map<ModelTransaction, Set<Lock>>()
+  readonly #waits = new Map<ModelTransaction, Waiting>()
 
-  /** Resolves when the row is the transaction's; throws at a deadlock. One that has ended meanwhile gets nothing, and never hears of it. */
-  take(row: string, transaction: ModelTransaction): Promise<void> | null {
+  /**
+   * Resolves when the lock is the transaction's, null when it is at once; throws at a deadlock. One that has ended meanwhile
+   * gets nothing, and never hears of it.
+   */
+  take(name: string, transaction: ModelTransaction, mode: LockMode = 'row'): Promise<void> | null {
     // A backend that was ended does nothing more, whatever its statement was about to do.
     if (transaction.ended) return new Promise(() => undefined)
-    const lock = this.#locks.get(row)
-    if (lock === undefined) {
-      this.#locks.set(row, { owner: transaction, waiting: [] })
+    const lock = this.#locks.get(name) ?? { name, holders: [], waiting: [] }
+    this.#locks.set(name, lock)
+    if (lock.holders.some((each) => each.transaction === transaction && each.mode === mode)) return null
+    const wanted = { transaction, mode }
+    if (this.#blockers(lock, wanted).length === 0) {
+      this.#grant(lock, wanted)
       return null
     }
-    if (lock.owner === transaction) return null
-    if (this.#leadsTo(transaction, lock)) throw sqlError('deadlock')
-    this.#waitsFor.set(transaction, lock)
-    const turn = new Promise<void>((granted) => lock.waiting.push({ transaction, granted }))
+    if (this.#leadsTo(transaction, this.#blockers(lock, wanted), new Set())) throw sqlError('deadlock')
+    const turn = new Promise<void>((granted) => {
+      const waiting = { ...wanted, lock, granted }
+      lock.waiting.push(waiting)
+      this.#waits.set(transaction, waiting)
+    })
     // The crash that frees the row may end the one who waits for it as well.
     return turn.then(() => (transaction.ended ? new Promise(() => undefined) : undefined))
   }
 
   release(transaction: ModelTransaction): void {
-    this.#waitsFor.delete(transaction)
-    for (const [row, lock] of this.#locks) {
-      if (lock.owner !== transaction) continue
-      let next = lock.waiting.shift()
-      while (next?.transaction.ended === true) next = lock.waiting.shift()
-      if (next === undefined) {
-        this.#locks.delete(row)
-      } else {
-        lock.owner = next.transaction
-        this.#waitsFor.delete(next.transaction)
-        next.granted()
+    this.giveUp(transaction)
+    const locks = this.#held.get(transaction)
+    if (locks === undefined) return
+    this.#held.delete(transaction)
+    for (const lock of locks) {
+      for (let at = lock.holders.length - 1; at >= 0; at--) {
+        if (lock.holders[at]?.transaction === transaction) lock.holders.splice(at, 1)
       }
+      this.#handOn(lock)
     }
   }
 
-  /** Whether the owner of the lock waits, through whomever, for the transaction. */
-  #leadsTo(transaction: ModelTransaction, lock: Lock): boolean {
-    for (let at: Lock | undefined = lock; at !== undefined; at = this.#waitsFor.get(at.owner)) {
-      if (at.owner === transaction) return true
+  /** The transaction waits no longer: it was ended, or has waited long enough. */
+  giveUp(transaction: ModelTransaction): void {
+    const waiting = this.#waits.get(transaction)
+    if (waiting === undefined) return
+    this.#waits.delete(transaction)
+    waiting.lock.waiting.splice(waiting.lock.waiting.indexOf(waiting), 1)
+    this.#handOn(waiting.lock)
+  }
+
+  #handOn(lock: Lock): void {
+    for (let at = 0; at < lock.waiting.length; ) {
+      const next = lock.waiting[at] as Waiting
+      if (this.#blockers(lock, next, at).length > 0) {
+        at++
+        continue
+      }
+      lock.waiting.splice(at, 1)
+      this.#waits.delete(next.transaction)
+      this.#grant(lock, next)
+      next.granted()
     }
-    return false
+    if (lock.holders.length === 0 && lock.waiting.length === 0) this.#locks.delete(lock.name)
+  }
+
+  #grant(lock: Lock, { transaction, mode }: Holding): void {
+    lock.holders.push({ transaction, mode })
+    const held = this.#held.get(transaction) ?? new Set()
+    held.add(lock)
+    this.#held.set(transaction, held)
+  }
+
+  /**
+   * Whom a transaction has to wait for: those who hold a conflicting mode, and those who wait for one before it, unless it has
+   * a part of the lock already.
+   */
+  #blockers(lock: Lock, { transaction, mode }: Holding, before = lock.waiting.length): ModelTransaction[] {
+    const conflicting = (each: Holding): boolean =>
+      each.transaction !== transaction && conflicts[mode].includes(each.mode)
+    const holders = lock.holders.filter(conflicting)
+    const inside = lock.holders.some((each) => each.transaction === transaction)
+    const ahead = inside ? [] : lock.waiting.slice(0, before).filter(conflicting)
+    return [...holders, ...ahead].map((each) => each.transaction)
+  }
+
+  /** Whether one of `blockers` waits, through whomever, for the transaction. */
+  #leadsTo(transaction: ModelTransaction, blockers: readonly ModelTransaction[], seen: Set<ModelTransaction>): boolean {
+    return blockers.some((blocker) => {
+      if (blocker === transaction) return true
+      if (seen.has(blocker)) return false
+      seen.add(blocker)
+      const waiting = this.#waits.get(blocker)
+      if (waiting === undefined) return false
+      const before = waiting.lock.waiting.indexOf(waiting)
+      return this.#leadsTo(transaction, this.#blockers(waiting.lock, waiting, before), seen)
+    })
   }
 }

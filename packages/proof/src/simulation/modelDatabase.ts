@@ -1,6 +1,7 @@
 import type { FencedWrite } from '@oncebox/testkit'
 import { InboxTables } from './inboxTables.js'
 import { Locks } from './locks.js'
+import { ModelRows } from './modelRows.js'
 import type { OutboxRow } from './outboxRow.js'
 import { type Snapshot, visibleIn } from './snapshots.js'
 import { Transactions } from './transactions.js'
@@ -23,16 +24,34 @@ interface LostInCrash {
   readonly undo: readonly (() => void)[]
 }
 
-/** Of the relay's cursor table. */
+/** A row of the relay's cursor table: where a lane stands, and who has it. */
 export interface CursorRow {
-  epoch: number
-  token: string | null
+  readonly epoch: number
+  readonly token: string | null
   /** Virtual milliseconds. */
-  expiresAt: number | null
-  last: string
-  upper: string | null
-  position: string | null
+  readonly expiresAt: number | null
+  readonly last: string
+  readonly upper: string | null
+  readonly position: string | null
 }
+
+/** A row of the side track. */
+export interface ParkedRow {
+  readonly lane: number
+  readonly reason: string
+  readonly row: OutboxRow
+}
+
+/** Parts of a change of the number of lanes. */
+export interface LaneRules {
+  /** Every lane goes on where all of them had got to; else, where the one that had got furthest had. */
+  readonly fromTheCommonPlace: boolean
+  readonly endsLeases: boolean
+  readonly movesParked: boolean
+}
+
+/** Where a lane begins that nobody has served yet. */
+export const newLane: CursorRow = { epoch: 0, token: null, expiresAt: null, last: '3:3:', upper: null, position: null }
 
 /**
  * A primary, as far as relay and inbox can see: transaction ids, snapshots, row locks, commits in an order of their own,
@@ -43,18 +62,28 @@ export class ModelDatabase {
   readonly transactions = new Transactions()
   readonly locks = new Locks()
   readonly outbox: OutboxRow[] = []
-  readonly cursor: CursorRow = { epoch: 0, token: null, expiresAt: null, last: '3:3:', upper: null, position: null }
+  /** By lane. */
+  readonly cursors = new ModelRows<CursorRow>()
   /** Attempts to write under an epoch, for the judge. */
   readonly writes: FencedWrite[] = []
   readonly pinned = new Map<string, number>()
   readonly inbox = new InboxTables()
-  readonly parked: { readonly number: number; readonly reason: string; readonly row: OutboxRow }[] = []
+  /** What a change of the number of lanes does; everything, but for deliberate defects. */
+  laneRules: LaneRules = { fromTheCommonPlace: true, endsLeases: true, movesParked: true }
+  /** By number. */
+  readonly parked = new ModelRows<ParkedRow>()
   #parkedNumber = 0
   #position = 0
   #durablePosition = 0
   #unflushed: LostInCrash[] = []
   /** Rises with every crash: sessions of an earlier life are gone. */
   life = 0
+
+  constructor(lanes = 1) {
+    const transaction = this.begin()
+    for (let lane = 0; lane < lanes; lane++) this.cursors.put(String(lane), newLane, transaction)
+    transaction.committed = true
+  }
 
   begin(): ModelTransaction {
     return new ModelTransaction()
@@ -74,23 +103,12 @@ export class ModelDatabase {
     return row
   }
 
-  park(transaction: ModelTransaction, row: OutboxRow, reason: string): boolean {
-    if (this.parked.some((parked) => parked.row.position === row.position)) return false
-    const parked = { number: ++this.#parkedNumber, reason, row }
-    this.parked.push(parked)
-    this.write(transaction, () => this.parked.splice(this.parked.indexOf(parked), 1))
+  /** Copies a row to the side track of a lane, unless it is there. */
+  park(transaction: ModelTransaction, lane: number, row: OutboxRow, reason: string): boolean {
+    const there = this.parked.entries(transaction).some(([, parked]) => parked.row.position === row.position)
+    if (there) return false
+    this.write(transaction, this.parked.put(String(++this.#parkedNumber), { lane, row, reason }, transaction))
     return true
-  }
-
-  unpark(transaction: ModelTransaction, number: number): number | null {
-    const at = this.parked.findIndex((parked) => parked.number === number)
-    const [parked] = at < 0 ? [] : this.parked.splice(at, 1)
-    if (parked === undefined) return null
-    this.write(transaction, () => {
-      this.parked.push(parked)
-      this.parked.sort((a, b) => a.number - b.number)
-    })
-    return parked.row.position
   }
 
   commit(transaction: ModelTransaction): void {

@@ -116,10 +116,9 @@ export class ModelSession {
     sessions.delete(this)
     for (const transaction of this.open) database.rollback(transaction)
     if (!process.alive) return
-    this.#waiting?.(connectionLost())
-    for (const event of ['error', 'end']) {
-      for (const listener of this.#listeners.get(event) ?? []) listener(connectionLost())
-    }
+    const error = connectionLost()
+    this.#waiting?.(error)
+    for (const event of ['error', 'end']) for (const listener of this.#listeners.get(event) ?? []) listener(error)
   }
 
   query(asked: Query | string, given: unknown[] = []): Promise<Result> {

@@ -1,26 +1,42 @@
-import type { ModelDatabase, ModelTransaction } from './modelDatabase.js'
+import { cursorLock, runChangeLanes } from './lanes.js'
+import type { CursorRow, ModelDatabase, ParkedRow } from './modelDatabase.js'
 import { dataRow } from './outboxRow.js'
-import { type Answer, type Known, type Run, runKnown } from './statement.js'
+import { type Answer, type Known, type Run, runKnown, type StatementContext } from './statement.js'
 import { runProbe, runWindow } from './windowStatements.js'
 
 const one = (...row: (string | null)[]): Answer => ({ rows: [row] })
 const none: Answer = { rows: [] }
-const cursorRow = 'relay cursor'
 
-/** Fences a write: the row of the lane, locked, if epoch and token are the holder's. */
-const held: (...parameters: Parameters<Run>) => Promise<boolean> = async ({ database, transaction, text, values }) => {
-  await database.locks.take(cursorRow, transaction)
-  const [, epoch, token] = values
-  const fenced = text.includes('epoch = $2::bigint AND token = $3::uuid')
-  const allowed = !fenced || (database.cursor.epoch === Number(epoch) && database.cursor.token === token)
-  database.writes.push({ epoch: Number(epoch), current: database.cursor.epoch, changedRows: allowed ? 1 : 0 })
-  return allowed
+/** The row of the lane that a statement names first, locked; undefined where there is no such lane. */
+async function lockedCursor({ database, transaction, text, values }: StatementContext): Promise<CursorRow | undefined> {
+  // FOR UPDATE lets those go on who have the table for themselves; a change of the row does not.
+  if (!text.includes('FOR UPDATE')) await database.locks.take('table relay_cursor', transaction, 'row exclusive')
+  await database.locks.take(cursorLock(Number(values[0])), transaction)
+  return database.cursors.get(String(values[0]), transaction)
 }
 
-function change(database: ModelDatabase, transaction: ModelTransaction, to: Partial<ModelDatabase['cursor']>): void {
-  const before = { ...database.cursor }
-  database.write(transaction, () => Object.assign(database.cursor, before))
-  Object.assign(database.cursor, to)
+/** Fences a write: the row of the lane, locked, if epoch and token are the holder's. */
+async function held(context: StatementContext): Promise<CursorRow | null> {
+  const cursor = await lockedCursor(context)
+  const [, epoch, token] = context.values
+  const fenced = context.text.includes('epoch = $2::bigint AND token = $3::uuid')
+  const allowed = cursor !== undefined && (!fenced || (cursor.epoch === Number(epoch) && cursor.token === token))
+  const current = cursor?.epoch ?? Number(epoch) + 1
+  context.database.writes.push({ epoch: Number(epoch), current, changedRows: allowed ? 1 : 0 })
+  return allowed ? cursor : null
+}
+
+function change({ database, transaction, values }: StatementContext, to: CursorRow): void {
+  database.write(transaction, database.cursors.put(String(values[0]), to, transaction))
+}
+
+/** What waits on a lane's side track, by number. */
+function parkedIn({ database, transaction, values }: StatementContext): [number: number, parked: ParkedRow][] {
+  return database.parked
+    .entries(transaction)
+    .filter(([, { lane }]) => lane === Number(values[0]))
+    .map(([number, parked]): [number, ParkedRow] => [Number(number), parked])
+    .sort(([a], [b]) => a - b)
 }
 
 /** The statements of the relay, known by a part of their text. */
@@ -31,28 +47,41 @@ const statements: Known = [
   ['max(version) AS version', () => one('1000')],
   [
     'SET epoch = epoch + 1',
-    async ({ database, transaction, values, now }) => {
-      await database.locks.take(cursorRow, transaction)
+    async (context) => {
+      const { values, now } = context
+      const cursor = await lockedCursor(context)
+      if (cursor === undefined) return none
       const [, token, , leaseMs, ownToken] = values
-      const { cursor } = database
       const free = cursor.token === null || cursor.expiresAt === null || cursor.expiresAt < now
       if (!free && cursor.token !== ownToken) return none
-      change(database, transaction, {
-        epoch: cursor.epoch + 1,
-        token: token as string,
-        expiresAt: now + Number(leaseMs),
-      })
-      return one(String(cursor.epoch), cursor.last, cursor.upper, cursor.position)
+      const epoch = cursor.epoch + 1
+      change(context, { ...cursor, epoch, token: token as string, expiresAt: now + Number(leaseMs) })
+      return one(String(epoch), cursor.last, cursor.upper, cursor.position)
     },
   ],
-  ['SELECT count(*) FROM "oncebox"."relay_cursor"', () => one('1')],
-  ['SELECT FROM "oncebox"."relay_cursor" WHERE lane', () => one()],
+  [
+    'SELECT count(*) FROM "oncebox"."relay_cursor"',
+    ({ database, transaction }) => one(String(database.cursors.entries(transaction).length)),
+  ],
+  [
+    'SELECT FROM "oncebox"."relay_cursor" WHERE lane',
+    ({ database, transaction, values }) =>
+      database.cursors.get(String(values[0]), transaction) === undefined ? none : one(),
+  ],
+  [
+    'change_lanes',
+    async ({ database, transaction, values }) => {
+      const { lanesBefore, exact } = await runChangeLanes(database, transaction, Number(values[0]))
+      return { rows: [{ before: lanesBefore, exact }] }
+    },
+  ],
   [
     'SET last_snapshot = $4',
     async (context) => {
-      if (!(await held(context))) return none
-      const [, , , last, upper, position, leaseMs] = context.values as [
-        0,
+      const cursor = await held(context)
+      if (cursor === null) return none
+      const [lane, , , last, upper, position, leaseMs] = context.values as [
+        number,
         0,
         0,
         string,
@@ -60,22 +89,25 @@ const statements: Known = [
         string | null,
         number,
       ]
-      change(context.database, context.transaction, { last, upper, position, expiresAt: context.now + leaseMs })
-      return { rows: [['1']], told: `the cursor stands at ${last}${position === null ? '' : `, position ${position}`}` }
+      change(context, { ...cursor, last, upper, position, expiresAt: context.now + leaseMs })
+      const where = `${last}${position === null ? '' : `, position ${position}`}`
+      return { rows: [['1']], told: `the cursor${lane === 0 ? '' : ` of lane ${lane}`} stands at ${where}` }
     },
   ],
   [
     'SET expires_at = clock_timestamp()',
     async (context) => {
-      if (!(await held(context))) return none
-      change(context.database, context.transaction, { expiresAt: context.now + Number(context.values[3]) })
+      const cursor = await held(context)
+      if (cursor === null) return none
+      change(context, { ...cursor, expiresAt: context.now + Number(context.values[3]) })
       return one('1')
     },
   ],
   [
     'SET token = NULL, holder = NULL',
     async (context) => {
-      if (await held(context)) change(context.database, context.transaction, { token: null, expiresAt: null })
+      const cursor = await held(context)
+      if (cursor !== null) change(context, { ...cursor, token: null, expiresAt: null })
       return none
     },
   ],
@@ -102,9 +134,10 @@ const statements: Known = [
   ],
   [
     'SELECT DISTINCT ON (topic, key)',
-    ({ database }) => {
+    (context) => {
+      const { database } = context
       const seen = new Set<string>()
-      const rows = database.parked.flatMap(({ row, reason }) => {
+      const rows = parkedIn(context).flatMap(([, { row, reason }]) => {
         const place = `${row.topic} ${row.key}`
         if (seen.has(place)) return []
         seen.add(place)
@@ -116,35 +149,42 @@ const statements: Known = [
   [
     'INSERT INTO "oncebox"."parked"',
     async (context) => {
-      if (!(await held(context))) return one('0', '0')
+      if ((await held(context)) === null) return one('0', '0')
       const { database, transaction, values } = context
       const wanted = JSON.parse(values[3] as string) as [position: string, reason: string][]
       const copied = wanted.filter(([position, reason]) => {
         const row = database.visible().find((each) => each.position === Number(position))
-        return row !== undefined && database.park(transaction, row, reason)
+        return row !== undefined && database.park(transaction, Number(values[0]), row, reason)
       })
       return one('1', String(copied.length))
     },
   ],
   [
     'FROM "oncebox"."parked"\n      WHERE lane',
-    ({ database, values }) => {
-      const [, topic, after, limit, key] = values as [number, string, string, number, string?]
-      const rows = database.parked
-        .filter(
-          ({ number, row }) => row.topic === topic && number > Number(after) && (key === undefined || row.key === key),
-        )
+    (context) => {
+      const [, topic, after, limit, key] = context.values as [number, string, string, number, string?]
+      const keyless = context.text.includes('AND key IS NULL')
+      const rows = parkedIn(context)
+        .filter(([number, { row }]) => row.topic === topic && number > Number(after))
+        .filter(([, { row }]) => (keyless ? row.key === null : key === undefined || row.key === key))
         .slice(0, limit)
-      return { rows: [], wire: rows.map(({ number, row }) => dataRow(row, number)) }
+      return { rows: [], wire: rows.map(([number, { row }]) => dataRow(row, number)) }
     },
   ],
   [
     'DELETE FROM "oncebox"."parked"',
     async (context) => {
-      if (!(await held(context))) return one('0', null)
-      const numbers = JSON.parse(context.values[3] as string) as string[]
-      const positions = numbers.map((number) => context.database.unpark(context.transaction, Number(number)))
-      return one('1', JSON.stringify(positions.filter((position) => position !== null)))
+      if ((await held(context)) === null) return one('0', null)
+      const { database, transaction, values } = context
+      const positions: number[] = []
+      for (const number of JSON.parse(values[3] as string) as string[]) {
+        await database.locks.take(`parked ${number}`, transaction)
+        const parked = database.parked.get(number, transaction)
+        if (parked === undefined) continue
+        database.write(transaction, database.parked.put(number, undefined, transaction))
+        positions.push(parked.row.position)
+      }
+      return one('1', JSON.stringify(positions))
     },
   ],
   ['NULL::bigint, NULL::uuid', ({ database, text, values }) => runWindow(database, text, values)],

@@ -4,9 +4,10 @@ import type { Publisher } from '@oncebox/transport'
 import { type Dice, diceOf } from './dice.js'
 import { runInboxStatement } from './inboxStatements.js'
 import { ModelBroker } from './modelBroker.js'
-import { ModelDatabase } from './modelDatabase.js'
+import { type LaneRules, ModelDatabase } from './modelDatabase.js'
 import { ModelGroup } from './modelGroup.js'
 import { type ModelSession, modelPool, type SessionChange } from './modelPool.js'
+import { Operator } from './operator.js'
 import { SimulatedProcess } from './process.js'
 import { runRelayStatement } from './relayStatements.js'
 import type { FaultPlan, Schedule } from './schedule.js'
@@ -18,11 +19,15 @@ import { Writers } from './writers.js'
 
 /** A deliberate defect, as changes to what the relay says to others and hears from them. */
 export interface Defect {
+  /** Schedules in which it can show; all by default. */
+  concerns?(schedule: Schedule): boolean
   /** For one relay process. */
   pool?(): SessionChange
   publisher?(publisher: Publisher): Publisher
   /** For one consumer process. */
   consumerPool?(): SessionChange
+  /** What a change of the number of lanes leaves out. */
+  readonly laneRules?: Partial<LaneRules>
   /** How a consumer's statements are run. */
   inbox?(run: Run): Run
 }
@@ -66,7 +71,7 @@ interface RunningRelay extends RunningConsumer {
 
 class ScheduledRun {
   readonly #timeline = new Timeline()
-  readonly #database = new ModelDatabase()
+  readonly #database: ModelDatabase
   readonly #story: string[] = []
   #hash = 0
   readonly #schedule: Schedule
@@ -78,6 +83,10 @@ class ScheduledRun {
   readonly #group: ModelGroup
   readonly #tells: boolean
   readonly #everyRelay: Relay[] = []
+  readonly #operator: Operator
+  readonly #operatorSessions = new Set<ModelSession>()
+  /** The most lanes that there are at any time. */
+  readonly #mostLanes: number
   readonly #statementFaults = new Map<string, StatementFaults>()
   #unknown: unknown
   #down = false
@@ -87,6 +96,9 @@ class ScheduledRun {
     this.#schedule = schedule
     this.#tells = tells
     this.#defect = defect
+    this.#database = new ModelDatabase(schedule.lanes)
+    this.#database.laneRules = { ...this.#database.laneRules, ...defect.laneRules }
+    this.#mostLanes = Math.max(schedule.lanes, ...schedule.laneChanges.map(({ lanes }) => lanes))
     const number = (writer: number, step: number): number => writer * 100 + step
     this.#broker = new ModelBroker({
       timeline: this.#timeline,
@@ -103,6 +115,11 @@ class ScheduledRun {
       tell: this.#tell,
     })
     this.#writers = new Writers({ database: this.#database, timeline: this.#timeline, tell: this.#tell })
+    const process = new SimulatedProcess(this.#timeline)
+    const dice = diceOf(schedule.seed, 7)
+    const nothing = new StatementFaults([], this.#tell)
+    const pool = this.#poolOf(process, dice, this.#operatorSessions, runRelayStatement, nothing)
+    this.#operator = new Operator(pool, process, this.#tell)
   }
 
   /** Of one relay or consumer, whichever of its lives it is. */
@@ -118,11 +135,12 @@ class ScheduledRun {
   }
 
   async result(): Promise<RunResult> {
-    const { writers, faults, relays, consumers } = this.#schedule
+    const { writers, faults, relays, laneChanges, consumers } = this.#schedule
     const timeline = this.#timeline
     for (const plan of writers) this.#writers.start(plan)
     for (const fault of faults) timeline.after(fault.at, () => this.#strike(fault))
-    for (let index = 0; index < relays; index++) this.#startRelay(index)
+    for (const plan of laneChanges) this.#operator.plan(plan)
+    for (let index = 0; index < relays * this.#mostLanes; index++) this.#startRelay(index)
     for (let index = 0; index < consumers; index++) this.#startConsumer(index)
     this.#flushNow()
     timeline.after(brokerFaultsEnd, () => {
@@ -130,7 +148,8 @@ class ScheduledRun {
     })
     // Whoever was stopped has to come back while somebody looks.
     const lastFault = Math.max(0, ...faults.map(({ at, kind, ms }) => (kind === 'pauseRelay' ? at + ms + 50 : at)))
-    const done = (): boolean => this.#writers.open === 0 && timeline.now >= lastFault && this.#arrived()
+    const quiet = (): boolean => this.#writers.open + this.#operator.open === 0
+    const done = (): boolean => quiet() && timeline.now >= lastFault && this.#arrived()
     await timeline.run(patience, done)
     for (const { process } of [...this.#relays, ...this.#consumers]) process.kill()
     const result = this.#judged(consumers > 0)
@@ -227,6 +246,7 @@ class ScheduledRun {
     const relay = createRelay({
       pool,
       publisher: this.#defect.publisher?.(publisher) ?? publisher,
+      lane: index % this.#mostLanes,
       leaseMs,
       batchMessages: this.#schedule.batchMessages,
       parkAfterMs: 400,
@@ -236,7 +256,11 @@ class ScheduledRun {
       monotonicMs: process.monotonicMs,
       random: dice.next,
       holder: `relay ${index}`,
-      onEvent: (event) => this.#tell(`relay ${index}: ${told(event)}`),
+      onEvent: (event) => {
+        this.#tell(`relay ${index}: ${told(event)}`)
+        // Its supervisor starts it again: there may be such a lane once more.
+        if (event.event === 'lane_removed') this.#timeline.after(100, () => this.#replace(index))
+      },
     })
     this.#relays[index] = { process, sessions, relay }
     this.#everyRelay.push(relay)
@@ -309,7 +333,7 @@ class ScheduledRun {
     this.#tell('the database crashes')
     this.#down = true
     const open = [...this.#writers.crash()]
-    for (const { sessions } of [...this.#relays, ...this.#consumers]) {
+    for (const { sessions } of [...this.#relays, ...this.#consumers, { sessions: this.#operatorSessions }]) {
       for (const session of [...sessions]) {
         open.push(...session.open)
         session.cut()
@@ -323,10 +347,19 @@ class ScheduledRun {
   }
 }
 
+interface ToldEvent {
+  readonly event: string
+  readonly lane?: number
+  readonly count?: number
+  readonly epoch?: number
+  readonly code?: string
+}
+
 function told(event: RelayEvent): string {
-  const { event: what, count, epoch, code } = event as { event: string; count?: number; epoch?: number; code?: string }
+  const { event: what, lane, count, epoch, code } = event as ToldEvent
   return [
     what,
+    ...(lane === undefined || lane === 0 ? [] : [`lane ${lane}`]),
     ...(code === undefined ? [] : [code]),
     ...(count === undefined ? [] : [`${count}`]),
     ...(epoch === undefined ? [] : [`epoch ${epoch}`]),

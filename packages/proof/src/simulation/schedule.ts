@@ -35,6 +35,14 @@ export interface FaultPlan {
   readonly ms: number
 }
 
+/** The keys are shared out over another number of lanes. */
+export interface LaneChangePlan {
+  readonly at: number
+  readonly lanes: number
+  /** How long its transaction stays open afterwards, in milliseconds. */
+  readonly holdMs: number
+}
+
 /** The first statement of its kind that a relay or consumer sends after a time goes wrong. */
 export interface StatementFaultPlan {
   readonly at: number
@@ -47,7 +55,11 @@ export interface StatementFaultPlan {
 /** All that is going to happen, but for what follows from it. Without one of its parts it is a schedule too. */
 export interface Schedule {
   readonly seed: number
+  /** For each lane. */
   readonly relays: number
+  /** At the beginning. */
+  readonly lanes: number
+  readonly laneChanges: readonly LaneChangePlan[]
   /** None: only what is at the broker is looked at. */
   readonly consumers: number
   /** How long handlers take at most. */
@@ -78,7 +90,7 @@ export function scheduleOf(seed: number): Schedule {
     const kind = consumers > 0 && dice.chance(0.6) ? dice.pick(consumerFaults) : dice.pick(relayFaults)
     // A relay is stopped for longer than its lease, mostly.
     const ms = kind === 'pauseRelay' ? 900 + dice.below(600) : dice.below(200)
-    return { id, at: dice.below(span), kind, index: dice.below(2), ms }
+    return { id, at: dice.below(span), kind, index: dice.below(4), ms }
   })
   const refused = dice.chance(0.15)
     ? [{ writer: dice.below(writers.length), step: 0, until: 300 + dice.below(1_500) }]
@@ -86,6 +98,7 @@ export function scheduleOf(seed: number): Schedule {
   return {
     seed,
     relays,
+    ...sharing(seed),
     consumers,
     handlerMs: dice.chance(0.5) ? 0 : 20,
     partitions: 1 + dice.below(2),
@@ -97,6 +110,17 @@ export function scheduleOf(seed: number): Schedule {
     refused,
     missing: dice.chance(0.05) ? [{ topic: 'b', until: 200 + dice.below(600) }] : [],
   }
+}
+
+/** Mostly one lane, as most have. */
+function sharing(seed: number): Pick<Schedule, 'lanes' | 'laneChanges'> {
+  const dice = diceOf(seed, 6)
+  if (dice.chance(0.75)) return { lanes: 1, laneChanges: [] }
+  const laneChanges = Array.from({ length: dice.below(3) }, (): LaneChangePlan => {
+    const holdMs = dice.chance(0.3) ? dice.below(100) : 0
+    return { at: dice.below(2 * span), lanes: 1 + dice.below(3), holdMs }
+  })
+  return { lanes: 1 + dice.below(3), laneChanges }
 }
 
 const statementFaults = [

@@ -26,9 +26,24 @@ export type Run = (context: StatementContext) => Promise<Answer> | Answer
 export type Known = readonly (readonly [part: string, run: Run])[]
 
 export function runKnown(known: Known, context: StatementContext): Promise<Answer> | Answer {
-  const found = known.find(([part]) => context.text.includes(part))
-  if (found === undefined) throw new UnknownStatement(context.text)
-  return found[1](context)
+  const { text } = context
+  // Statements are the same few texts again and again.
+  const found = foundIn(known)
+  let run = found.get(text)
+  if (run === undefined) {
+    run = known.find(([part]) => text.includes(part))?.[1]
+    if (run === undefined) throw new UnknownStatement(text)
+    found.set(text, run)
+  }
+  return run(context)
+}
+
+const foundBefore = new WeakMap<Known, Map<string, Run>>()
+
+function foundIn(known: Known): Map<string, Run> {
+  const found = foundBefore.get(known) ?? new Map<string, Run>()
+  foundBefore.set(known, found)
+  return found
 }
 
 /** The code has a statement that the model has to learn. */

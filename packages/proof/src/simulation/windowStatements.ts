@@ -1,3 +1,4 @@
+import { shareIn } from './lanes.js'
 import type { ModelDatabase } from './modelDatabase.js'
 import { dataRow, headerRow, type OutboxRow } from './outboxRow.js'
 import { parseSnapshot, snapshotText, visibleIn } from './snapshots.js'
@@ -29,6 +30,8 @@ export function runWindow(database: ModelDatabase, text: string, values: readonl
     conditions.push(({ xid }) => !visibleIn(xid, last))
   }
   if (conditions.length === 0) throw new Error(`the model does not know this window: ${text}`)
+  const share = shareIn(text)
+  if (share !== null) conditions.push(({ key }) => share(key))
   const order = /ORDER BY (position|xid)/.exec(text)?.[1]
   const rows = database.visible().filter((row) => conditions.every((condition) => condition(row)))
   if (order === 'position') rows.sort((a, b) => a.position - b.position)

@@ -10,8 +10,14 @@ import { runWindow } from '../../src/simulation/windowStatements.js'
 
 // The model of Postgres against Postgres: the same random schedules on both, and what snapshots and windows say is equal.
 
-const statement = windowStatement(tables(), { lane: 0, lanes: 1 })
+const keys = ['k1', 'k2', 'k3', null]
 const sessions = 5
+
+/** One lane of one to three. */
+function windowOfSomeLane(dice: Dice): string {
+  const lanes = 1 + dice.below(3)
+  return windowStatement(tables(), { lane: dice.below(lanes), lanes })
+}
 
 /** One transaction, in Postgres and in the model. */
 interface Twin {
@@ -95,9 +101,11 @@ async function step(twin: Twin, dice: Dice, database: ModelDatabase, number: num
     database.rollback(transaction)
     twin.aborted = true
   } else if (fate < 0.45) {
-    const columns = 'id, source, topic, type, content_type'
-    await client.query(`INSERT INTO oncebox.outbox (${columns}) VALUES ($1, 'shop', 'a', 'made', NULL)`, [idOf(number)])
-    database.insert(transaction, { number, topic: 'a', key: null })
+    const columns = 'id, key, source, topic, type, content_type'
+    const key = dice.pick(keys)
+    const values = [idOf(number), key]
+    await client.query(`INSERT INTO oncebox.outbox (${columns}) VALUES ($1, $2, 'shop', 'a', 'made', NULL)`, values)
+    database.insert(transaction, { number, topic: 'a', key })
   } else if (fate < 0.7) {
     await client.query('COMMIT')
     database.commit(transaction)
@@ -113,14 +121,14 @@ async function step(twin: Twin, dice: Dice, database: ModelDatabase, number: num
   }
 }
 
-async function inPostgres(last: string, xids: number): Promise<Seen> {
+async function inPostgres(statement: string, last: string, xids: number): Promise<Seen> {
   const query = { text: statement, values: [last, 100], rowMode: 'array' as const }
   const [header, ...rows] = (await reader.query(query)).rows as string[][]
   const { snapshot } = JSON.parse(header?.[0] ?? '{}') as { snapshot: string }
   return { snapshot: shifted(snapshot, -xids), positions: rows.map(([, position]) => Number(position)) }
 }
 
-function inModel(database: ModelDatabase, last: string): Seen {
+function inModel(database: ModelDatabase, statement: string, last: string): Seen {
   const [header, ...rows] = runWindow(database, statement, [last, 100]).wire ?? []
   const text = header?.toString('utf8', 11, 11 + header.readInt32BE(7)) ?? '{}'
   return { snapshot: (JSON.parse(text) as { snapshot: string }).snapshot, positions: rows.map(positionIn) }
@@ -134,18 +142,19 @@ function shifted(snapshot: string, by: number): string {
 test('the model sees what Postgres sees: snapshots, windows, running and prepared transactions', async () => {
   let windows = 0
   let held = 0
-  for (let seed = 1; seed <= 12; seed++) {
+  for (let seed = 1; seed <= 16; seed++) {
     const { database, xids } = await startOver()
     const dice = diceOf(seed)
     const twins = clients.map(
       (client, index): Twin => ({ name: `t${index}`, client, transaction: null, prepared: false, aborted: false }),
     )
-    let last = inModel(database, '3:3:').snapshot
+    let last = inModel(database, windowOfSomeLane(dice), '3:3:').snapshot
     for (let number = 1; number <= 60; number++) {
       await step(dice.pick(twins), dice, database, number)
       if (!dice.chance(0.4)) continue
-      const seen = await inPostgres(shifted(last, xids), xids)
-      expect(inModel(database, last), `seed ${seed}, step ${number}`).toEqual(seen)
+      const statement = windowOfSomeLane(dice)
+      const seen = await inPostgres(statement, shifted(last, xids), xids)
+      expect(inModel(database, statement, last), `seed ${seed}, step ${number}`).toEqual(seen)
       windows++
       held += seen.positions.length
       if (dice.chance(0.5)) last = seen.snapshot

@@ -2,9 +2,10 @@ import { type PostgresServer, startPostgres, until } from '@oncebox/testkit'
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type Dice, diceOf } from '../../src/simulation/dice.js'
-import { ModelRows } from '../../src/simulation/inboxTables.js'
+import type { LockMode } from '../../src/simulation/locks.js'
 import { ModelDatabase } from '../../src/simulation/modelDatabase.js'
 import { modelPool } from '../../src/simulation/modelPool.js'
+import { ModelRows } from '../../src/simulation/modelRows.js'
 import { SimulatedProcess } from '../../src/simulation/process.js'
 import type { Run } from '../../src/simulation/statement.js'
 import { Timeline } from '../../src/simulation/timeline.js'
@@ -203,4 +204,40 @@ test('a failed statement frees what its transaction had locked, before the trans
   await model.settled(modelWaiting)
   expect(await model.settled(fateOf(waiter.query(read)))).toEqual((await client(1).query(read)).rows)
   await client(0).query('ROLLBACK')
+})
+
+const modes: readonly LockMode[] = ['access share', 'row exclusive', 'share row exclusive', 'access exclusive']
+
+test('a lock of a table waits for the same locks in the model as in Postgres, and for those who wait before it', async () => {
+  for (const held of modes) {
+    for (const wanted of modes) {
+      for (const between of [null, ...modes]) {
+        const { database } = new Model()
+        const transactions = [database.begin(), database.begin(), database.begin()] as const
+        await client(0).query('BEGIN')
+        await client(0).query(`LOCK TABLE row_of IN ${held} MODE`)
+        database.locks.take('table', transactions[0], held)
+        let waiting: Promise<unknown> = Promise.resolve()
+        if (between !== null) {
+          await client(1).query('BEGIN')
+          waiting = client(1).query(`LOCK TABLE row_of IN ${between} MODE`)
+          const waits = !(await endsOrWaits(client(1), waiting))
+          expect(database.locks.take('table', transactions[1], between) !== null).toBe(waits)
+        }
+        await client(2).query('BEGIN')
+        const got = await client(2)
+          .query(`LOCK TABLE row_of IN ${wanted} MODE NOWAIT`)
+          .then(
+            () => true,
+            ({ code }: { code: string }) => (code === '55P03' ? false : Promise.reject(code)),
+          )
+        const inModel = database.locks.take('table', transactions[2], wanted) === null
+        expect(inModel, `${wanted} beside ${held}, behind ${between}`).toBe(got)
+        await client(2).query('ROLLBACK')
+        await client(0).query('ROLLBACK')
+        await waiting
+        await client(1).query('ROLLBACK')
+      }
+    }
+  }
 })

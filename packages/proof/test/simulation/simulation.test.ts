@@ -32,7 +32,7 @@ test('every deliberate defect is found', async () => {
   const found = await defectsFound(1)
   expect([...found].filter(([, after]) => after === null)).toEqual([])
   expect(found.size).toBe(Object.keys(defects).length)
-}, 60_000)
+}, 120_000)
 
 test('a failing seed becomes a short story with the message that was lost', async () => {
   const defect = defects['ignore xip'] ?? {}
