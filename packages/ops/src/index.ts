@@ -69,5 +69,5 @@ export { type TailCursor, type TailOptions, type TailPage, tail } from './tail.j
 export type { TailFilter } from './tailFilter.js'
 export { type PublishedCursor, type PublishedMessage, type PublishedPage, tailPublished } from './tailPublished.js'
 export type { TailMessage } from './tailRows.js'
-export { isKnown, type Timeline, type TimelineOptions, timeline } from './timeline.js'
+export { isKnown, messageEffects, type Timeline, type TimelineOptions, timeline } from './timeline.js'
 export { type Verified, type VerifyOptions, verify } from './verify.js'

@@ -43,3 +43,35 @@ export async function positionsBetween(tx: Tx, outbox: string, fromMs: number, t
   // Nothing that late: nothing before the end of the table either.
   return from === null ? { from: '9223372036854775807', to: null } : { from, to }
 }
+
+/**
+ * The position at which `rows` rows of a range have been passed, from its beginning or from its end; null when it has fewer.
+ * Along the index on position alone, whatever the planner knows of the leaves.
+ */
+export async function positionPast(
+  tx: Tx,
+  outbox: string,
+  range: PositionRange,
+  rows: number,
+  order: 'forwards' | 'backwards',
+): Promise<string | null> {
+  const { rows: found } = await tx.query<{ position: string }>(
+    `SELECT position::text AS position FROM ${outbox} AS found
+     WHERE position >= $1::text::bigint AND ($2::text IS NULL OR position < $2::text::bigint)
+     ORDER BY found.position ${order === 'forwards' ? 'ASC' : 'DESC'} OFFSET $3::text::bigint LIMIT 1`,
+    [range.from ?? '0', range.to, String(rows - 1)],
+  )
+  return found[0]?.position ?? null
+}
+
+/** SQL for the time of a row of the outbox: RFC 3339 in UTC, microseconds. */
+export const rfc3339 = `to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
+
+/** When the row at this position was written, or null. */
+export async function writtenAt(tx: Tx, outbox: string, position: string): Promise<string | null> {
+  const { rows } = await tx.query<{ at: string }>(
+    `SELECT ${rfc3339} AS at FROM ${outbox} WHERE position = $1::text::bigint LIMIT 1`,
+    [position],
+  )
+  return rows[0]?.at ?? null
+}

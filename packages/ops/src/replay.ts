@@ -1,6 +1,6 @@
 import { OnceboxError, type Tx } from '@oncebox/core'
 import { defaultSchema, requireSchema, tables } from '@oncebox/schema'
-import { positionsBetween } from './outboxPositions.js'
+import { positionPast, positionsBetween } from './outboxPositions.js'
 
 /** Which messages of the outbox: those for which everything given here is true. */
 export interface ReplayFilter {
@@ -25,8 +25,12 @@ export interface ReplayPlan {
 
 /** A plan, and what it found. */
 export interface PlannedReplay extends ReplayPlan {
-  /** How many messages, counted up to 1,000,000; each id once. */
+  /** How many messages, each id once. */
   readonly messages: number
+  /** False: there are at least so many, because no more rows were looked at. */
+  readonly exact: boolean
+  /** Of all there may be, by how far the rows that were looked at reach; as `messages` when that is exact. */
+  readonly estimate: number
   readonly topics: readonly { readonly topic: string; readonly messages: number }[]
 }
 
@@ -35,6 +39,8 @@ const countedUpTo = 1_000_000
 /**
  * Looks for what a replay would copy, and counts it. Reads on `tx`.
  *
+ * @param options.lookAt rows that are looked at, at most; without it all between the plan's positions, and the messages are
+ *   counted up to 1,000,000
  * @throws OnceboxError `INVALID_SETTING` for the filter or the schema name, `SCHEMA_NOT_MIGRATED`.
  */
 export async function planReplay(
@@ -44,6 +50,7 @@ export async function planReplay(
     readonly filter: ReplayFilter
     readonly after?: string
     readonly before?: string
+    readonly lookAt?: number
   },
 ): Promise<PlannedReplay> {
   const schema = options.schema ?? defaultSchema
@@ -61,13 +68,39 @@ export async function planReplay(
     after: options.after ?? (from === null ? '0' : String(BigInt(from) - 1n)),
     before: options.before ?? to ?? (end.rows[0]?.end as string),
   }
-  const { rows } = await tx.query<{ topic: string; messages: number }>(
-    `SELECT topic, count(DISTINCT id)::int AS messages
-     FROM (SELECT topic, id FROM ${outbox} WHERE ${matching(filter)} LIMIT ${countedUpTo}) AS found
+  return { ...plan, ...(await countIn(tx, plan, options.lookAt)) }
+}
+
+async function countIn(
+  tx: Tx,
+  plan: ReplayPlan,
+  lookAt: number | undefined,
+): Promise<Pick<PlannedReplay, 'messages' | 'exact' | 'estimate' | 'topics'>> {
+  const { outbox } = tables(plan.schema)
+  const range = { from: String(BigInt(plan.after) + 1n), to: plan.before }
+  const bound = lookAt === undefined ? null : await positionPast(tx, outbox, range, lookAt, 'forwards')
+  const looked: ReplayPlan = bound === null ? plan : { ...plan, before: bound }
+  const { rows } = await tx.query<{ topic: string; messages: number; rows: number }>(
+    // Grouped twice and not count(DISTINCT id), which sorts: half the time.
+    `SELECT topic, count(*)::int AS messages, sum(rows)::int AS rows
+     FROM (
+       SELECT topic, id, count(*) AS rows
+       FROM (SELECT topic, id FROM ${outbox} WHERE ${matching(plan.filter)} LIMIT ${countedUpTo}) AS found
+       GROUP BY topic, id
+     ) AS messages
      GROUP BY topic ORDER BY topic`,
-    valuesOf(plan),
+    valuesOf(looked),
   )
-  return { ...plan, messages: rows.reduce((sum, row) => sum + row.messages, 0), topics: rows }
+  const topics = rows.map(({ topic, messages }) => ({ topic, messages }))
+  const messages = topics.reduce((sum, one) => sum + one.messages, 0)
+  const exact = bound === null && rows.reduce((sum, one) => sum + one.rows, 0) < countedUpTo
+  return { messages, exact, estimate: bound === null ? messages : asDense(messages, looked, plan), topics }
+}
+
+/** Pure. As many as there are when all of the plan is as dense as the part that was looked at. */
+function asDense(messages: number, looked: ReplayPlan, plan: ReplayPlan): number {
+  const positions = ({ after, before }: ReplayPlan) => Number(BigInt(before) - BigInt(after)) - 1
+  return Math.max(messages, Math.round((messages * positions(plan)) / Math.max(1, positions(looked))))
 }
 
 /** What a step did. */

@@ -1,6 +1,6 @@
 import { OnceboxError, type Tx } from '@oncebox/core'
 import { defaultSchema, requireSchema, tables } from '@oncebox/schema'
-import { positionsBetween } from './outboxPositions.js'
+import { positionPast, positionsBetween, rfc3339, writtenAt } from './outboxPositions.js'
 import { type RowState, rowState } from './rowState.js'
 
 /** Which messages: those for which everything given here is true. */
@@ -63,31 +63,22 @@ export async function searchMessages(tx: Tx, options: SearchOptions): Promise<Fo
   check(filter, limit, lookAt, options.before)
   await requireSchema(tx, { schema, minimumVersion: 5 })
   const names = tables(schema)
-  const range = await positionsBetween(tx, names.outbox, filter.fromMs, filter.toMs)
-  const { rows } = await tx.query<FoundMessage & { readonly last: boolean; readonly matches: boolean }>(
-    `WITH looked AS MATERIALIZED (
-       SELECT position, xid, id, topic, key, type, created_at FROM ${names.outbox} AS found
-       WHERE position >= $1::text::bigint AND ($2::text IS NULL OR position < $2::text::bigint)
-         AND ($3::text IS NULL OR position < $3::text::bigint)
-       ORDER BY found.position DESC LIMIT ${lookAt}
-     ), matching AS (
-       SELECT * FROM looked
-       WHERE created_at >= to_timestamp($4::text::float8 / 1000) AND created_at <= to_timestamp($5::text::float8 / 1000)
-         AND ($6::text IS NULL OR topic = $6::text) AND ($7::text IS NULL OR key = $7::text)
-         AND ($8::text IS NULL OR type = $8::text)
-       ORDER BY looked.position DESC LIMIT ${limit}
-     ), lowest AS (
-       SELECT * FROM looked ORDER BY looked.position LIMIT CASE WHEN (SELECT count(*) FROM looked) = ${lookAt} THEN 1 ELSE 0 END
-     )
-     SELECT position::text AS position, id::text AS id, topic, key, type,
-       to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at,
-       ${rowState(names, 'shown')} AS state, matches
-     FROM (SELECT *, true AS matches FROM matching UNION ALL SELECT *, false FROM lowest) AS shown
-     ORDER BY shown.position DESC, matches DESC`,
+  const between = await positionsBetween(tx, names.outbox, filter.fromMs, filter.toMs)
+  const range = { from: between.from, to: earlier(between.to, options.before ?? null) }
+  const bound = await positionPast(tx, names.outbox, range, lookAt, 'backwards')
+  // In the order of the index and with a limit, so that the planner stops at a full page and has no use for a scan.
+  const { rows: messages } = await tx.query<FoundMessage>(
+    `SELECT position::text AS position, id::text AS id, topic, key, type,
+       ${rfc3339} AS at, ${rowState(names, 'found')} AS state
+     FROM ${names.outbox} AS found
+     WHERE position >= $1::text::bigint AND ($2::text IS NULL OR position < $2::text::bigint)
+       AND created_at >= to_timestamp($3::text::float8 / 1000) AND created_at <= to_timestamp($4::text::float8 / 1000)
+       AND ($5::text IS NULL OR topic = $5::text) AND ($6::text IS NULL OR key = $6::text)
+       AND ($7::text IS NULL OR type = $7::text)
+     ORDER BY found.position DESC LIMIT ${limit}`,
     [
-      range.from ?? '0',
+      bound ?? range.from ?? '0',
       range.to,
-      options.before ?? null,
       String(filter.fromMs),
       String(filter.toMs),
       filter.topic ?? null,
@@ -95,28 +86,16 @@ export async function searchMessages(tx: Tx, options: SearchOptions): Promise<Fo
       filter.type ?? null,
     ],
   )
-  const messages = rows
-    .filter(({ matches }) => matches)
-    .map(({ position, id, topic, key, type, at, state }) => ({ position, id, topic, key, type, at, state }))
-  return {
-    messages,
-    ...nextPage(
-      messages,
-      rows.find(({ matches }) => !matches),
-      limit,
-    ),
-  }
+  const last = messages.at(-1)
+  // A full page goes on behind its last message; one that looked at all it may, behind the last row it looked at.
+  if (messages.length === limit && last !== undefined)
+    return { messages, before: last.position, searchedBackTo: last.at }
+  return { messages, before: bound, searchedBackTo: bound === null ? null : await writtenAt(tx, names.outbox, bound) }
 }
 
-/** A full page goes on behind its last message; one that looked at all it may, behind the last row it looked at. */
-function nextPage(
-  messages: readonly FoundMessage[],
-  lowest: FoundMessage | undefined,
-  limit: number,
-): Pick<FoundPage, 'before' | 'searchedBackTo'> {
-  const last = messages.at(-1)
-  if (messages.length === limit && last !== undefined) return { before: last.position, searchedBackTo: last.at }
-  return { before: lowest?.position ?? null, searchedBackTo: lowest?.at ?? null }
+function earlier(one: string | null, other: string | null): string | null {
+  if (one === null || other === null) return one ?? other
+  return BigInt(one) < BigInt(other) ? one : other
 }
 
 function check({ fromMs, toMs }: MessageFilter, limit: number, lookAt: number, before: string | undefined): void {

@@ -2,7 +2,7 @@ import { isUuid, OnceboxError, type Tx } from '@oncebox/core'
 import { defaultSchema, requireSchema, tables } from '@oncebox/schema'
 import { type MessageEffect, readEffects } from './messageEffects.js'
 import { type MessagePublication, readPublications } from './messagePublications.js'
-import { type MessageWrite, readWrites } from './messageWrites.js'
+import { type Lookup, type MessageWrite, readWrites } from './messageWrites.js'
 
 /** The way of one message, as far as this database knows it; never its payload. */
 export interface Timeline {
@@ -13,18 +13,19 @@ export interface Timeline {
   /** While the relay holds it back: since when and why. */
   readonly parked: { readonly at: string; readonly reason: string } | null
   readonly effects: readonly MessageEffect[]
+  /** Rows older than this were looked through only about the time inside the id: RFC 3339 in UTC; null: nothing was left out. */
+  readonly searchedBackTo: string | null
 }
 
-export interface TimelineOptions {
+/** Default of the lookup: where the id says, then everything that is retained until the message is found. */
+export interface TimelineOptions extends Lookup {
   /** Default `oncebox`. */
   readonly schema?: string
-  /** Look through everything that is retained, for copies by a replay. Default false: until it is found. */
-  readonly everywhere?: boolean
 }
 
 /**
  * When a message was written and by which transaction, when it was published and to where, and what consumer groups of
- * this database made of it. Reads on `tx`. An id that is no UUIDv7 is looked for in everything that is retained.
+ * this database made of it. Reads on `tx`. An id that is no UUIDv7 says no time: without `newest` it is looked for everywhere.
  *
  * @throws OnceboxError `INVALID_SETTING` for an empty id or the schema name, `SCHEMA_NOT_MIGRATED`.
  */
@@ -34,7 +35,9 @@ export async function timeline(tx: Tx, id: string, options: TimelineOptions = {}
   await requireSchema(tx, { schema, minimumVersion: 8 })
   // Only ids of our own are in an outbox; consumers know others too.
   const own = isUuid(id)
-  const writes = own ? await readWrites(tx, schema, id.toLowerCase(), options.everywhere === true) : []
+  const { writes, searchedBackTo } = own
+    ? await readWrites(tx, schema, id.toLowerCase(), options)
+    : { writes: [], searchedBackTo: null }
   return {
     id,
     scheduledFor: own ? await readScheduled(tx, schema, id) : null,
@@ -42,8 +45,18 @@ export async function timeline(tx: Tx, id: string, options: TimelineOptions = {}
       writes.map(async (write) => ({ ...write, publications: await readPublications(tx, schema, write) })),
     ),
     parked: own ? await readHeldBack(tx, schema, id) : null,
-    effects: await readEffects(tx, schema, own ? id.toLowerCase() : id),
+    effects: await messageEffects(tx, id, { schema }),
+    searchedBackTo,
   }
+}
+
+/** What consumer groups of this database made of a message. Reads on `tx`. */
+export function messageEffects(
+  tx: Tx,
+  id: string,
+  options: { readonly schema?: string } = {},
+): Promise<MessageEffect[]> {
+  return readEffects(tx, options.schema ?? defaultSchema, isUuid(id) ? id.toLowerCase() : id)
 }
 
 /** Whether anything is known of the message: written, scheduled, held back or handled. Pure. */

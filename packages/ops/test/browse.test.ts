@@ -5,8 +5,11 @@ import {
   flowRates,
   groupDeadLetters,
   messageBody,
+  planReplay,
   readFlow,
+  replayStep,
   searchMessages,
+  timeline,
 } from '@oncebox/ops'
 import { postgresVersions, type TestDatabase } from '@oncebox/testkit/harness'
 import type pg from 'pg'
@@ -86,6 +89,46 @@ describe.each(postgresVersions)('looking around, on Postgres %i', (version) => {
     const rest = await searchMessages(tx, { ...search, before: page.before as string })
     expect(rest.messages.map(({ id }) => id)).toEqual([first])
     expect(rest).toMatchObject({ before: null, searchedBackTo: null })
+  })
+
+  test('copies of a message are found among the newest rows, and it is said how far back those reach', async () => {
+    await using many = await migratedDatabase(version)
+    await using session = {
+      client: await many.pool.connect(),
+      [Symbol.asyncDispose]: async () => session.client.release(),
+    }
+    const emit = async () =>
+      (await session.client.query(`SELECT oncebox.emit('orders', 'k', 'note', 'text'::text) AS id`)).rows[0]
+        .id as string
+    const tx = fromPg(session.client)
+    const id = await emit()
+    const places = async (lookup: object) => {
+      const { writes, searchedBackTo } = await timeline(tx, id, lookup)
+      return { positions: writes.map(({ position }) => position), whole: searchedBackTo === null }
+    }
+    const plan = await planReplay(tx, { filter: { ...lastHour(), ids: [id] } })
+    await replayStep(tx, plan, 10, new Set())
+    await write(session.client, 20)
+    expect(await places({ newest: 21 })).toEqual({ positions: ['1', '2'], whole: false })
+    expect(await places({ newest: 20 })).toEqual({ positions: ['1', '2'], whole: false })
+    expect(await places({ newest: 100 })).toEqual({ positions: ['1', '2'], whole: true })
+    expect(await places({ everywhere: true })).toEqual({ positions: ['1', '2'], whole: true })
+    // An id without a time is found among the newest rows, or with a look through everything.
+    const [first] = await write(session.client, 30, 'v4')
+    expect((await timeline(tx, first as string, { newest: 30 })).writes).toHaveLength(1)
+    expect(await timeline(tx, first as string, { newest: 29 })).toMatchObject({
+      writes: [],
+      searchedBackTo: expect.any(String),
+    })
+    expect((await timeline(tx, first as string)).writes).toHaveLength(1)
+  })
+
+  test('the count of a replay is exact, or says that it is a part and of how much', async () => {
+    const filter = { ...lastHour(), key: 'a' }
+    expect(await planReplay(fromPg(client), { filter })).toMatchObject({ messages: 30, exact: true, estimate: 30 })
+    const part = await planReplay(fromPg(client), { filter, lookAt: 16 })
+    expect(part).toMatchObject({ messages: 15, exact: false, topics: [{ topic: 'orders', messages: 15 }] })
+    expect(part.estimate).toBeGreaterThanOrEqual(30)
   })
 
   test('the body of a message has payload, headers and size, and stops where it is told to', async () => {

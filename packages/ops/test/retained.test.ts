@@ -1,10 +1,12 @@
-import { status, type TailCursor, tail } from '@oncebox/ops'
+import { planReplay, searchMessages, status, type TailCursor, tail, timeline } from '@oncebox/ops'
 import { postgresVersions, type TestDatabase } from '@oncebox/testkit/harness'
 import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { migratedDatabase, publishAll, write } from './prepared.js'
 
 const retained = 100_000
+const hourMs = 3_600_000
+const idOf2024 = '01900000-0000-7000-8000-000000000000'
 
 /** Rows that `work` reads in the tables of the schema, by scan or by index: the same on a slow machine. */
 async function rowsRead(client: pg.ClientBase, work: () => Promise<unknown>): Promise<number> {
@@ -53,6 +55,29 @@ describe.each(postgresVersions)('with many rows retained, on Postgres %i', (vers
     expect(await rowsRead(client, () => tail(client))).toBeLessThan(100)
     expect(await rowsRead(client, () => tail(client, { after: start }))).toBeLessThan(500)
   })
+
+  test.each(['never analyzed', 'analyzed'])(
+    'what is looked for is looked for in so many rows and no more, %s',
+    async (state) => {
+      if (state === 'analyzed') await client.query('ANALYZE oncebox.outbox')
+      const range = { fromMs: Date.now() - hourMs, toMs: Date.now() + hourMs }
+      const lookAt = 5_000
+      const most = 2 * lookAt + 500
+      const search = () => searchMessages(client, { filter: { ...range, key: 'nobody' }, lookAt })
+      expect(await search()).toMatchObject({ messages: [], searchedBackTo: expect.any(String) })
+      expect(await rowsRead(client, search)).toBeLessThan(most)
+
+      const way = () => timeline(client, idOf2024, { newest: lookAt })
+      expect(await way()).toMatchObject({ writes: [], searchedBackTo: expect.any(String) })
+      expect(await rowsRead(client, way)).toBeLessThan(most)
+
+      const plan = () => planReplay(client, { filter: { ...range, topic: 'orders' }, lookAt })
+      const { messages, exact, estimate } = await plan()
+      expect({ messages, exact }).toEqual({ messages: lookAt - 1, exact: false })
+      expect(Math.abs(estimate - retained)).toBeLessThan(retained * 0.01)
+      expect(await rowsRead(client, plan)).toBeLessThan(most)
+    },
+  )
 
   test('a backlog is estimated from a bounded sample, in whatever place the relay is', async () => {
     const [least, most] = [retained * 0.9, retained * 1.1]
