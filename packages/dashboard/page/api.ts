@@ -34,6 +34,9 @@ export interface Me {
   readonly brokers: boolean
 }
 
+/** What can be paused: a lane, or a topic. */
+export type Target = { readonly lane: number } | { readonly topic: string }
+
 export interface MessageQuery {
   readonly topic?: string
   readonly key?: string
@@ -74,7 +77,8 @@ const act = <T>(path: string, body: object): Promise<T> => ask(`actions/${path}`
 export const api = {
   me: () => ask<Me>('me'),
   searchMessages: (query: MessageQuery & { before?: string }) => ask<FoundPage>('messages/search', query),
-  message: (id: string) => ask<Way & { known: boolean }>(`messages/${encodeURIComponent(id)}`),
+  message: (id: string, everywhere: boolean) =>
+    ask<Way & { known: boolean }>(`messages/${encodeURIComponent(id)}${everywhere ? '?everywhere=1' : ''}`),
   body: (position: string) => ask<MessageBody>(`bodies/${position}`),
   letterGroups: () => ask<Placed<DeadLetterGroup>[]>('dead-letter-groups'),
   letters: (filter: LetterQuery & { after?: string }) =>
@@ -87,8 +91,11 @@ export const api = {
   doctor: () => ask<Placed<CheckReport>[]>('doctor'),
   replays: () => ask<ReplayProgress[]>('replays'),
   planReplay: (query: MessageQuery) => ask<PlannedReplay>('replays/plan', query),
-  startReplay: (query: MessageQuery & { rate: number }) => act<ReplayProgress>('replays', query),
+  startReplay: (query: MessageQuery & { rate: number; group?: string; database?: string; why?: string }) =>
+    act<ReplayProgress>('replays', query),
   cancelReplay: (id: string) => act<object>(`replays/${id}/cancel`, {}),
+  pause: (target: Target, why: string) => act<{ changed: Target[] }>('pauses', { ...target, why }),
+  resume: (target: Target, why: string) => act<{ changed: Target[] }>('pauses/resume', { ...target, why }),
   retry: (filter: LetterQuery & { why?: string }) => act<{ numbers: string[] }>('dead-letters/retry', filter),
   discard: (filter: LetterQuery & { why: string }) => act<{ numbers: string[] }>('dead-letters/discard', filter),
 }

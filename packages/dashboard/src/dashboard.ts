@@ -78,7 +78,7 @@ function openRoom(settings: DashboardSettings): Room {
     everyMs: refreshMs,
     look: (before) => readOverview(databases, { schema, lag: lag(), before, ...retention }),
   })
-  return { settings, sessions, databases, watch, replays: createReplays(sessions) }
+  return { settings, sessions, databases, watch, replays: createReplays() }
 }
 
 function apiOf(room: Room): Hono<Env> {

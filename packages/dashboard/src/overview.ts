@@ -49,6 +49,7 @@ export async function readOverview(databases: readonly NamedDatabase[], options:
   return {
     atMs: flow.atMs,
     lanes: first.status.lanes,
+    paused: first.status.paused,
     leaves: placed((one) => one.leaves),
     consumers: placed((one) => one.consumers),
     problems: [...placed((one) => one.problems), ...away],

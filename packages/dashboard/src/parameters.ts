@@ -1,5 +1,5 @@
 import { OnceboxError } from '@oncebox/core'
-import type { DeadLetterFilter, MessageFilter } from '@oncebox/ops'
+import type { DeadLetterFilter, MessageFilter, PauseTarget } from '@oncebox/ops'
 
 /** What the page sends: the fields of a query or of a JSON body, of which nothing is believed yet. */
 export type Fields = Readonly<Record<string, unknown>>
@@ -60,6 +60,14 @@ export function deadLetterFilterOf(fields: Fields): DeadLetterFilter {
     type: textOf(fields, 'type'),
     reason: textOf(fields, 'reason'),
   })
+}
+
+/** A lane or a topic. @throws OnceboxError `INVALID_SETTING` when it is neither, or both. */
+export function pauseTargetOf(fields: Fields): PauseTarget {
+  const [lane, topic] = [numberOf(fields, 'lane'), textOf(fields, 'topic')]
+  if (lane !== undefined && topic === undefined) return { lane }
+  if (topic !== undefined && lane === undefined) return { topic }
+  throw invalid('Either a lane or a topic is paused and resumed')
 }
 
 /** Only what was given, so that optional settings stay absent. */

@@ -5,6 +5,7 @@ import type {
   FlowRates,
   LaneStatus,
   LeafStatus,
+  Pause,
   Problem,
 } from '@oncebox/ops'
 
@@ -16,6 +17,8 @@ export interface Overview {
   /** Milliseconds since the Unix epoch, by the clock of the database with the outbox. */
   readonly atMs: number
   readonly lanes: readonly LaneStatus[]
+  /** What an operator has paused. */
+  readonly paused: readonly Pause[]
   readonly leaves: readonly Placed<LeafStatus>[]
   readonly consumers: readonly Placed<ConsumerStatus>[]
   readonly problems: readonly Placed<Omit<Problem, 'code'> & { readonly code: string }>[]

@@ -7,6 +7,7 @@ import {
   isKnown,
   listDeadLetters,
   messageBody,
+  messageEffects,
   planReplay,
   searchMessages,
   showDeadLetter,
@@ -15,7 +16,7 @@ import {
 import { Hono } from 'hono'
 import { databaseNamed, everywhere } from './databases.js'
 import { deadLetterFilterOf, fieldsOf, given, messageFilterOf, numberOf, textOf } from './parameters.js'
-import { type Env, notAllowed, notFound, type Room } from './room.js'
+import { type Env, notAllowed, notFound, type Room, rowsLookedAt } from './room.js'
 
 /** So much of a payload is shown. */
 const payloadBytes = 65_536
@@ -34,15 +35,16 @@ export function readRoutes({ settings, sessions, databases, replays }: Room): Ho
     const fields = await fieldsOf(context.req)
     const page = given({ before: textOf(fields, 'before'), limit: numberOf(fields, 'limit') })
     const filter = messageFilterOf(fields, Date.now())
-    return context.json(await sessions.reading((tx) => searchMessages(tx, { schema, filter, ...page })))
+    return context.json(
+      await sessions.reading((tx) => searchMessages(tx, { schema, filter, lookAt: rowsLookedAt, ...page })),
+    )
   })
 
   routes.get('/messages/:id', async (context) => {
     const id = context.req.param('id')
-    const found = await sessions.reading((tx) => timeline(tx, id, { schema, everywhere: true }))
-    const effects = await everywhere(databases, ({ reading }) =>
-      reading(async (tx) => (await timeline(tx, id, { schema })).effects),
-    )
+    const lookup = context.req.query('everywhere') === '1' ? { everywhere: true } : { newest: rowsLookedAt }
+    const found = await sessions.reading((tx) => timeline(tx, id, { schema, ...lookup }))
+    const effects = await everywhere(databases, ({ reading }) => reading((tx) => messageEffects(tx, id, { schema })))
     return context.json({ ...found, effects, known: isKnown(found) || effects.length > 0 })
   })
 
@@ -104,7 +106,7 @@ export function readRoutes({ settings, sessions, databases, replays }: Room): Ho
 
   routes.post('/replays/plan', async (context) => {
     const filter = messageFilterOf(await fieldsOf(context.req), Date.now())
-    return context.json(await sessions.reading((tx) => planReplay(tx, { schema, filter })))
+    return context.json(await sessions.reading((tx) => planReplay(tx, { schema, filter, lookAt: rowsLookedAt })))
   })
 
   return routes

@@ -1,16 +1,18 @@
 import { randomUUID } from 'node:crypto'
-import { type PlannedReplay, replayStep } from '@oncebox/ops'
+import type { Replaying } from './replaying.js'
 import type { ReplayProgress } from './replayProgress.js'
-import type { Sessions } from './sessions.js'
 
 interface Running {
   progress: ReplayProgress
   cancelled: boolean
 }
 
+/** What is asked for, and by whom. */
+export type Asked = Pick<ReplayProgress, 'by' | 'group' | 'messages' | 'exact'>
+
 export interface Replays {
-  /** Starts copying, `rate` messages a second. */
-  start(plan: PlannedReplay, by: string, rate: number): ReplayProgress
+  /** Starts with the steps of `replaying`, `rate` messages a second. */
+  start(asked: Asked, replaying: Replaying, rate: number): ReplayProgress
   list(): ReplayProgress[]
   /** False when there is none of that id that runs. */
   cancel(id: string): boolean
@@ -21,43 +23,42 @@ const largestStep = 500
 const stepsPerSecond = 10
 
 /** Replays of this process, the newest first; what is cancelled or fails half way says where the command goes on. */
-export function createReplays(sessions: Sessions): Replays {
+export function createReplays(): Replays {
   const known = new Map<string, Running>()
 
-  const run = async (job: Running, plan: PlannedReplay, rate: number): Promise<void> => {
-    const seen = new Set<string>()
+  const run = async (job: Running, replaying: Replaying, rate: number): Promise<void> => {
     const limit = Math.max(1, Math.min(largestStep, Math.floor(rate / stepsPerSecond)))
-    let after: string | null = plan.after
-    const rest = () => (after === null ? null : { after, before: plan.before })
+    let copied = 0
+    let more = true
     const say = (state: ReplayProgress['state']) => {
-      job.progress = { ...job.progress, state, copied: seen.size, rest: rest() }
+      job.progress = { ...job.progress, state, copied, goOn: more ? replaying.goOn() : null }
     }
     try {
-      while (after !== null && !job.cancelled) {
+      while (more && !job.cancelled) {
         const began = performance.now()
-        const from: string = after
-        const step = await sessions.writing((tx) => replayStep(tx, { ...plan, after: from }, limit, seen))
-        after = step.after
+        const step = await replaying.step(limit)
+        copied += step.copied
+        more = step.more
         say('running')
-        const dueMs = (step.copied.length / rate) * 1000 - (performance.now() - began)
-        if (after !== null && dueMs > 0) await new Promise((resolve) => setTimeout(resolve, dueMs))
+        const dueMs = (step.copied / rate) * 1000 - (performance.now() - began)
+        if (more && dueMs > 0) await new Promise((resolve) => setTimeout(resolve, dueMs))
       }
-      say(after === null ? 'done' : 'cancelled')
+      say(more ? 'cancelled' : 'done')
     } catch {
       say('failed')
     }
   }
 
   return {
-    start(plan, by, rate) {
+    start(asked, replaying, rate) {
       const id = randomUUID()
       const job: Running = {
         cancelled: false,
-        progress: { id, by, state: 'running', copied: 0, messages: plan.messages, rest: null },
+        progress: { ...asked, id, state: 'running', copied: 0, goOn: null },
       }
       known.set(id, job)
       for (const old of [...known.keys()].slice(0, -remembered)) known.delete(old)
-      void run(job, plan, rate)
+      void run(job, replaying, rate)
       return job.progress
     },
     list: () => [...known.values()].map(({ progress }) => progress).reverse(),

@@ -6,6 +6,9 @@ import type { DashboardSettings } from './settings.js'
 import type { Visitor } from './visitor.js'
 import type { Watch } from './watch.js'
 
+/** Rows of the outbox that are looked at for one answer, at most, however many are retained: some 50 ms of the database. */
+export const rowsLookedAt = 50_000
+
 /** What the routes work with. */
 export interface Room {
   readonly settings: DashboardSettings

@@ -25,7 +25,7 @@ export interface DashboardOptions {
    * Asks the brokers, for lag and the doctor. The caller closes it. Default: null, and what concerns them is left out.
    */
   readonly inspector?: Inspector | null
-  /** Whether anybody may act at all: retry, discard, replay. Default false. */
+  /** Whether anybody may act at all: retry, discard, pause, resume, replay. Default false. */
   readonly actions?: boolean
   /** How long the relay keeps published messages, in milliseconds. Default 3 days. */
   readonly retentionMs?: number

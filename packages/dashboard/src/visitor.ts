@@ -5,7 +5,7 @@ import { OnceboxError } from '@oncebox/core'
 export interface Visitor {
   /** Kept with every decision that is made: who it was. */
   readonly name: string
-  /** May retry, discard and replay, where the dashboard allows actions. Default false. */
+  /** May retry, discard, pause, resume and replay, where the dashboard allows actions. Default false. */
   readonly mayAct?: boolean
   /** May see payloads and headers. Default false. */
   readonly maySeePayloads?: boolean

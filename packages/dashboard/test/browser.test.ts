@@ -180,6 +180,62 @@ describe.skipIf(browserMissing() ?? (await kafkaMissing()))('the dashboard in a 
     expect(rows).toEqual([{ invoices: 10 }])
   })
 
+  test('one group handles messages again, after a count and with a reason, and other groups hear of nothing', async () => {
+    await using visited = await visit(`${address}#/replay`)
+    const { page, complaints } = visited
+    await page.getByLabel('Key').fill('customer-2')
+    await page.getByRole('button', { name: 'Count' }).click()
+    await page.getByLabel('For').selectOption({ label: 'billing alone: handle again' })
+    await page.getByRole('button', { name: /^Have billing handle \d+ messages again$/ }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByRole('button', { name: 'Start' }).click()
+    expect(await dialog.isVisible()).toBe(true)
+    await page.getByLabel('Why').fill('rates were wrong')
+    await dialog.getByRole('button', { name: 'Start' }).click()
+    await page.locator('.replays').getByText('handled again by billing').waitFor()
+    const invoices = async () => {
+      const { rows } = await stage.database.pool.query(
+        `SELECT count(*)::int AS invoices FROM invoice WHERE customer = 'customer-2'`,
+      )
+      return rows[0].invoices
+    }
+    await until(async () => (await invoices()) === 20, { what: 'the ten orders of the key to be billed again' })
+    const { rows } = await stage.database.pool.query(`SELECT asked_by, why FROM oncebox.replay_run`)
+    expect(rows).toEqual([{ asked_by: 'ada', why: 'rates were wrong' }])
+    expect(complaints).toEqual([])
+  })
+
+  test('a lane and a topic are paused and resumed, and meanwhile it is said everywhere', async () => {
+    await using visited = await visit(`${address}#/storage`)
+    const { page, complaints } = visited
+    const confirm = async (name: string) => {
+      await page.getByRole('button', { name, exact: true }).click()
+      await page.getByLabel('Why').fill('broker upgrade')
+      expect(await barriers(page)).toEqual([])
+      await page.getByRole('dialog').getByRole('button', { name }).click()
+    }
+    await confirm('Pause lane 0')
+    await page.getByRole('button', { name: 'Resume lane 0' }).waitFor()
+    await page.getByText('broker upgrade').first().waitFor()
+    await confirm('Resume lane 0')
+    await page.getByRole('button', { name: 'Pause lane 0' }).waitFor()
+
+    await page.getByLabel('Topic', { exact: true }).fill(stage.topic)
+    await page.getByRole('button', { name: 'Pause this topic' }).click()
+    await page.getByText(/messages were written to it in the last hour/).waitFor()
+    await page
+      .getByRole('dialog')
+      .getByRole('button', { name: `Pause topic ${stage.topic}` })
+      .click()
+    await page.getByRole('button', { name: `Resume topic ${stage.topic}` }).waitFor()
+    await open(page, 'overview')
+    await page.locator('.problems').getByText(`Topic "${stage.topic}" was paused`).waitFor()
+    await open(page, 'storage')
+    await confirm(`Resume topic ${stage.topic}`)
+    await page.getByText(/^None\. The messages of a paused topic/).waitFor()
+    expect(complaints).toEqual([])
+  })
+
   test('with the keyboard alone, a stuck key is found and redriven, and what waited is handled in order', async () => {
     await using visited = await visit(address)
     const { page, complaints } = visited

@@ -24,11 +24,24 @@ function dashboard(options: Partial<DashboardOptions> = {}) {
   return createDashboard({ pool: database.pool, access, actions: true, ...options })
 }
 
-function retry(options: Partial<DashboardOptions>, headers: Record<string, string> = own): Promise<Response> {
-  const body = JSON.stringify({ group: 'nobody' })
+function act(
+  path: string,
+  fields: object,
+  options: Partial<DashboardOptions> = {},
+  headers: Record<string, string> = own,
+) {
+  const body = JSON.stringify(fields)
   return dashboard(options).fetch(
-    new Request('http://localhost/api/actions/dead-letters/retry', { method: 'POST', body, headers }),
+    new Request(`http://localhost/api/actions/${path}`, { method: 'POST', body, headers }),
   )
+}
+
+/** Every action, with fields by which it changes nothing. */
+const actions: Readonly<Record<string, object>> = {
+  'dead-letters/retry': { group: 'nobody' },
+  'dead-letters/discard': { group: 'nobody', why: 'a test' },
+  'pauses/resume': { lane: 0 },
+  replays: { topic: 'nothing' },
 }
 
 const get = (path: string, options: Partial<DashboardOptions> = {}) =>
@@ -53,14 +66,14 @@ test('whoever is not let in sees nothing, not even the page', async () => {
   }
 })
 
-describe('an action', () => {
+describe.each(Object.entries(actions))('the action %s', (path, fields) => {
   test('is carried out for those who may, from the page itself', async () => {
-    expect((await retry({})).status).toBe(200)
+    expect((await act(path, fields)).status).toBe(200)
   })
 
   test('is refused where the dashboard allows none, and to those who may only look', async () => {
-    expect((await retry({ actions: false })).status).toBe(403)
-    expect((await retry({ access: () => ({ name: 'bob' }) })).status).toBe(403)
+    expect((await act(path, fields, { actions: false })).status).toBe(403)
+    expect((await act(path, fields, { access: () => ({ name: 'bob' }) })).status).toBe(403)
   })
 
   test.each([
@@ -69,7 +82,39 @@ describe('an action', () => {
     ['a form', { 'content-type': 'application/x-www-form-urlencoded' }],
     ['a request without its header', { 'content-type': 'application/json' }],
   ])('is refused when it comes from %s', async (_, headers) => {
-    expect((await retry({}, headers)).status).toBe(403)
+    expect((await act(path, fields, {}, headers)).status).toBe(403)
+  })
+})
+
+describe('an action', () => {
+  test('pauses and resumes a lane or a topic once, and keeps who it was and why', async () => {
+    const changed = async (path: string, fields: object) =>
+      ((await (await act(path, fields)).json()) as { changed: object[] }).changed
+    expect(await changed('pauses', { topic: 'orders', why: 'broker upgrade' })).toEqual([{ topic: 'orders' }])
+    expect(await changed('pauses', { topic: 'orders' })).toEqual([])
+    expect(await changed('pauses', { lane: 0 })).toEqual([{ lane: 0 }])
+    expect(await changed('pauses/resume', { lane: 0 })).toEqual([{ lane: 0 }])
+    expect(await changed('pauses/resume', { topic: 'orders', why: 'done' })).toEqual([{ topic: 'orders' }])
+    const { rows } = await database.pool.query(
+      'SELECT topic, paused_by, paused_why, resumed_by, resumed_why FROM oncebox.pause ORDER BY number LIMIT 1',
+    )
+    const ada = { paused_by: 'ada', resumed_by: 'ada' }
+    expect(rows).toEqual([{ topic: 'orders', ...ada, paused_why: 'broker upgrade', resumed_why: 'done' }])
+    for (const wrong of [{}, { lane: 0, topic: 'orders' }, { lane: 99 }, { lane: 'x' }]) {
+      expect((await act('pauses', wrong)).status).not.toBe(200)
+    }
+    expect((await database.pool.query('SELECT FROM oncebox.pause')).rowCount).toBe(2)
+  })
+
+  test('has one group handle messages again only with a reason, which is kept with who it was', async () => {
+    await database.pool.query(`SELECT oncebox.emit('orders', 'again', 'note', 'text'::text)`)
+    const fields = { topic: 'orders', group: 'billing' }
+    expect((await act('replays', fields)).status).toBe(400)
+    expect((await act('replays', { ...fields, why: 'rates were wrong', database: 'elsewhere' })).status).toBe(400)
+    const started = await act('replays', { ...fields, why: 'rates were wrong' })
+    expect(await started.json()).toMatchObject({ group: 'billing', messages: 1, exact: true, by: 'ada' })
+    const { rows } = await database.pool.query('SELECT consumer, asked_by, why, messages FROM oncebox.replay_run')
+    expect(rows).toEqual([{ consumer: 'billing', asked_by: 'ada', why: 'rates were wrong', messages: 1 }])
   })
 
   test('needs a reason to discard, and keeps it with who it was', async () => {
@@ -92,7 +137,7 @@ test('without the right to payloads there is none in any answer', async () => {
   const access = () => ({ name: 'bob' })
   await database.pool.query(`SELECT oncebox.emit('orders', 'k', 'note', 'canary'::text)`)
   const search = await dashboard({ access }).fetch(
-    new Request('http://localhost/api/messages/search', { method: 'POST', headers: own, body: '{}' }),
+    new Request('http://localhost/api/messages/search', { method: 'POST', headers: own, body: '{"key": "k"}' }),
   )
   const { messages } = (await search.json()) as { messages: { position: string; id: string }[] }
   expect(messages).toHaveLength(1)

@@ -19,7 +19,7 @@ export function addDashboard(program: Command, run: RunVerb): void {
     )
     .option('--port <number>', 'where to listen; 0: any that is free', wholeNumber(0), 8_080)
     .option('--host <address>', 'whom to listen to; others than this machine need a token', '127.0.0.1')
-    .option('--actions', 'allow to retry, discard and replay')
+    .option('--actions', 'allow to retry, discard, pause, resume and replay')
     .option('--payloads', 'show payloads and headers')
   withCommonFlags(
     withDatabaseFlags(withConsumerFlags(withTransportFlags(command))),

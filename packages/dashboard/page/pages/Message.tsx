@@ -22,7 +22,8 @@ const tones: Readonly<Record<Effect['state'], Tone>> = {
 
 /** The way of one message: written, published, handled, as far as this database knows it. */
 export function Message({ id }: { id: string }) {
-  const { value, failure, again } = useAsked(() => api.message(id), [id])
+  const [everywhere, setEverywhere] = useState(false)
+  const { value, failure, asking, again } = useAsked(() => api.message(id, everywhere), [id, everywhere])
   return (
     <>
       <h1>
@@ -33,9 +34,22 @@ export function Message({ id }: { id: string }) {
         <p>This database knows nothing of it: never written here, rolled back, or past its retention.</p>
       )}
       {value?.known && <Steps way={value} />}
-      <button type="button" onClick={again}>
-        Look again
-      </button>
+      {value !== null && value.searchedBackTo !== null && (
+        <p class="soft">
+          Looked for about the time that is in the id, and among what was written since {moment(value.searchedBackTo)}:
+          a copy by an earlier replay is not found here.
+        </p>
+      )}
+      <p class="buttons-left">
+        <button type="button" onClick={again} disabled={asking}>
+          Look again
+        </button>
+        {value !== null && value.searchedBackTo !== null && (
+          <button type="button" onClick={() => setEverywhere(true)} disabled={asking}>
+            Look through everything
+          </button>
+        )}
+      </p>
     </>
   )
 }

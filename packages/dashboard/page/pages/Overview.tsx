@@ -10,6 +10,7 @@ const closer: Readonly<Record<string, string>> = {
   KEYS_PARKED: 'blocked-keys',
   NO_RELAY: 'storage',
   LANE_BEHIND: 'storage',
+  PAUSED: 'storage',
   RING_FULL: 'storage',
   LEAF_NOT_RECLAIMED: 'storage',
 }

@@ -1,9 +1,11 @@
-import type { PlannedReplay } from '@oncebox/ops'
+import type { ConsumerStatus, PlannedReplay } from '@oncebox/ops'
 import { useState } from 'preact/hooks'
+import type { Placed } from '../../src/picture.js'
 import type { ReplayProgress } from '../../src/replayProgress.js'
 import { useMe } from '../App.tsx'
 import { api, type MessageQuery, type Refused } from '../api.ts'
 import { useAsked } from '../asked.ts'
+import { useLive } from '../live.ts'
 import { Badge, type Tone } from '../parts/Badge.tsx'
 import { Command } from '../parts/Command.tsx'
 import { Confirm } from '../parts/Confirm.tsx'
@@ -13,10 +15,20 @@ import { count, plural } from '../words.ts'
 
 const rate = 1_000
 
-/** Publishes messages of the outbox again, with their ids: counted first, then started, followed and cancelled here. */
+/** Who gets the messages: everybody, by a publish, or one group of one database, which handles them again. */
+type Receiver = null | { readonly group: string; readonly database: string }
+
+interface Planned {
+  readonly query: MessageQuery
+  readonly plan: PlannedReplay
+}
+
+/** Has messages of the outbox published, or handled, again: counted first, then started, followed and cancelled here. */
 export function Replay() {
   const { mayAct } = useMe()
-  const [planned, setPlanned] = useState<{ query: MessageQuery; plan: PlannedReplay } | null>(null)
+  const { overview } = useLive()
+  const [planned, setPlanned] = useState<Planned | null>(null)
+  const [receiver, setReceiver] = useState<Receiver>(null)
   const [failure, setFailure] = useState<Refused | null>(null)
   const [asking, setAsking] = useState(false)
   const replays = useAsked(api.replays, [], 1_000)
@@ -26,43 +38,48 @@ export function Replay() {
       setPlanned({ query, plan: found })
       setFailure(null)
     }, setFailure)
+  const start = ({ query }: Planned, why: string) =>
+    api.startReplay({ ...query, rate, ...(receiver === null ? {} : { ...receiver, why }) }).then(replays.again)
 
   return (
     <>
       <h1>Replay</h1>
       <p class="soft">
-        The relay publishes them again, in their order and with their ids: a group that handled one skips it, a group
-        that missed it handles it.
+        Messages that are still in the outbox, once more. Published again, they keep their order and their ids: a group
+        that handled one skips it, a group that missed it handles it. Or one group handles them again, whatever it
+        remembers.
       </p>
       <SearchForm verb="Count" onSearch={plan} />
       {failure !== null && <Failure failure={failure} />}
       {planned !== null && (
-        <section aria-live="polite">
-          <p class="big">
-            <strong>{count(planned.plan.messages)}</strong> {planned.plan.messages === 1 ? 'message' : 'messages'}
-          </p>
-          <ul>
-            {planned.plan.topics.map(({ topic, messages }) => (
-              <li key={topic}>
-                {count(messages)} of {topic}
-              </li>
-            ))}
-          </ul>
+        <section aria-live="polite" aria-label="What would be replayed">
+          <Counted plan={planned.plan} />
           {mayAct && planned.plan.messages > 0 && (
-            <button type="button" class="primary" onClick={() => setAsking(true)}>
-              Publish {plural(planned.plan.messages, 'message')} again
-            </button>
+            <div class="search">
+              <Receivers groups={overview?.consumers ?? []} onChoose={setReceiver} />
+              <button type="button" class={receiver === null ? 'primary' : 'danger'} onClick={() => setAsking(true)}>
+                {verbOf(planned.plan, receiver)}
+              </button>
+            </div>
           )}
           {!mayAct && <p class="soft">You may look here, and not replay.</p>}
         </section>
       )}
       {asking && planned !== null && (
         <Confirm
-          title={`Publish ${plural(planned.plan.messages, 'message')} again?`}
+          title={`${verbOf(planned.plan, receiver)}?`}
           verb="Start"
-          onConfirm={() => api.startReplay({ ...planned.query, rate }).then(replays.again)}
+          dangerous={receiver !== null}
+          {...(receiver === null ? {} : { reason: 'required' as const })}
+          onConfirm={(why) => start(planned, why)}
           onClose={() => setAsking(false)}
         >
+          {receiver !== null && (
+            <p>
+              Their effects happen again in {receiver.group}: invoices, mails, counters. What makes them harmless twice
+              has to be in its handlers.
+            </p>
+          )}
           <p>At {count(rate)} a second. It can be cancelled half way.</p>
         </Confirm>
       )}
@@ -80,6 +97,53 @@ export function Replay() {
   )
 }
 
+/** The count, and what it does not cover. */
+function Counted({ plan: { messages, exact, estimate, topics } }: { plan: PlannedReplay }) {
+  return (
+    <>
+      <p class="big">
+        <strong>
+          {exact ? '' : 'at least '}
+          {count(messages)}
+        </strong>{' '}
+        {messages === 1 && exact ? 'message' : 'messages'}
+        {!exact && ` among the first 50,000 rows of this time; about ${count(estimate)} in all of it`}
+      </p>
+      <ul>
+        {topics.map((one) => (
+          <li key={one.topic}>
+            {count(one.messages)} of {one.topic}
+          </li>
+        ))}
+      </ul>
+    </>
+  )
+}
+
+function verbOf({ estimate, exact }: PlannedReplay, receiver: Receiver): string {
+  const what = `${exact ? '' : 'about '}${plural(estimate, 'message')}`
+  return receiver === null ? `Publish ${what} again` : `Have ${receiver.group} handle ${what} again`
+}
+
+function Receivers(props: { groups: readonly Placed<ConsumerStatus>[]; onChoose: (receiver: Receiver) => void }) {
+  const { groups, onChoose } = props
+  const choose = (value: string) => onChoose(value === '' ? null : (JSON.parse(value) as Receiver))
+  return (
+    <label>
+      For
+      <select onChange={(event) => choose(event.currentTarget.value)}>
+        <option value="">every group: publish again</option>
+        {groups.map(({ group, database }) => (
+          <option key={`${database} ${group}`} value={JSON.stringify({ group, database })}>
+            {group}
+            {database === '' ? '' : ` in ${database}`} alone: handle again
+          </option>
+        ))}
+      </select>
+    </label>
+  )
+}
+
 const tones: Readonly<Record<ReplayProgress['state'], Tone>> = {
   running: 'wait',
   done: 'good',
@@ -88,19 +152,20 @@ const tones: Readonly<Record<ReplayProgress['state'], Tone>> = {
 }
 
 function Started({ progress, mayAct, onDone }: { progress: ReplayProgress; mayAct: boolean; onDone: () => void }) {
-  const { id, by, state, copied, messages, rest } = progress
+  const { id, by, group, state, copied, messages, exact, goOn } = progress
   return (
     <li>
-      <Badge tone={tones[state]}>{state}</Badge> {count(copied)} of {count(messages)}, by {by}
-      <progress max={Math.max(1, messages)} value={copied} aria-label="Messages copied" />
+      <Badge tone={tones[state]}>{state}</Badge> {count(copied)} of {exact ? '' : 'about '}
+      {count(messages)}, {group === null ? 'published again' : `handled again by ${group}`}, asked for by {by}
+      <progress max={Math.max(1, messages, copied)} value={copied} aria-label="Messages copied" />
       {mayAct && state === 'running' && (
         <button type="button" onClick={() => api.cancelReplay(id).then(onDone, onDone)}>
           Cancel
         </button>
       )}
-      {rest !== null && state !== 'running' && (
+      {goOn !== null && state !== 'running' && (
         <p>
-          Goes on with: <Command text={`oncebox replay --after ${rest.after} --before ${rest.before}`} />
+          Goes on with: <Command text={goOn} />
         </p>
       )}
     </li>

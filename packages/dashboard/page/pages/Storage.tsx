@@ -1,17 +1,19 @@
-import type { LaneStatus, LeafStatus } from '@oncebox/ops'
+import type { LaneStatus, LeafStatus, Pause } from '@oncebox/ops'
 import { useLive } from '../live.ts'
 import { Badge } from '../parts/Badge.tsx'
 import { WithCommands } from '../parts/Command.tsx'
+import { LaneSwitch, PausedTopics } from '../parts/Pause.tsx'
 import { Scroll } from '../parts/Scroll.tsx'
 import { bytes, count, duration } from '../words.ts'
 
 /** Problems that concern this page. */
-const mine = ['NO_RELAY', 'LANE_BEHIND', 'RING_FULL', 'LEAF_NOT_RECLAIMED', 'DATABASE_CHANGED']
+const mine = ['NO_RELAY', 'LANE_BEHIND', 'PAUSED', 'RING_FULL', 'LEAF_NOT_RECLAIMED', 'DATABASE_CHANGED']
 
 export function Storage() {
   const { overview } = useLive()
   if (overview === null) return <h1>Relays and storage</h1>
-  const { lanes, leaves, problems } = overview
+  const { lanes, leaves, paused, problems, consumers } = overview
+  const topics = consumers.flatMap(({ partitions }) => partitions.map(({ topic }) => topic))
   return (
     <>
       <h1>Relays and storage</h1>
@@ -29,8 +31,9 @@ export function Storage() {
       </ul>
       <section aria-labelledby="lanes">
         <h2 id="lanes">Lanes</h2>
-        <Lanes lanes={lanes} />
+        <Lanes lanes={lanes} paused={paused} />
       </section>
+      <PausedTopics paused={paused} topics={[...new Set(topics)].sort()} />
       <Ring title="Outbox" leaves={leaves.filter(({ ring, database }) => ring === 'outbox' && database === '')} />
       {[...new Set(leaves.map(({ database }) => database))].map((database) => (
         <Ring
@@ -43,7 +46,8 @@ export function Storage() {
   )
 }
 
-function Lanes({ lanes }: { lanes: readonly LaneStatus[] }) {
+function Lanes({ lanes, paused }: { lanes: readonly LaneStatus[]; paused: readonly Pause[] }) {
+  const pauseOf = (lane: number) => paused.find((pause) => pause.lane === lane)
   return (
     <Scroll label="Who holds which lane">
       <table>
@@ -55,25 +59,41 @@ function Lanes({ lanes }: { lanes: readonly LaneStatus[] }) {
             <th scope="col">Waiting</th>
             <th scope="col">Oldest</th>
             <th scope="col">Parked</th>
+            <th scope="col">
+              <span class="hidden">Actions</span>
+            </th>
           </tr>
         </thead>
         <tbody>
-          {lanes.map(({ lane, holder, epoch, waiting, waitingExact, oldestSeconds, parked }) => (
-            <tr key={lane}>
-              <td class="number">{lane}</td>
-              <td>{holder === null ? <Badge tone="bad">nobody</Badge> : <code>{holder}</code>}</td>
-              <td class="number">{epoch}</td>
-              <td class="number">
-                {waitingExact ? '' : '≈ '}
-                {count(waiting)}
-              </td>
-              <td class="number">{oldestSeconds === null ? '–' : duration(oldestSeconds)}</td>
-              <td class="number">{parked === 0 ? '–' : count(parked)}</td>
-            </tr>
+          {lanes.map((status) => (
+            <Lane key={status.lane} status={status} pause={pauseOf(status.lane)} />
           ))}
         </tbody>
       </table>
     </Scroll>
+  )
+}
+
+function Lane({ status, pause }: { status: LaneStatus; pause: Pause | undefined }) {
+  const { lane, holder, epoch, waiting, waitingExact, oldestSeconds, parked } = status
+  return (
+    <tr>
+      <td class="number">{lane}</td>
+      <td>
+        {holder === null ? <Badge tone="bad">nobody</Badge> : <code>{holder}</code>}{' '}
+        {pause !== undefined && <Badge tone="wait">paused</Badge>}
+      </td>
+      <td class="number">{epoch}</td>
+      <td class="number">
+        {waitingExact ? '' : '≈ '}
+        {count(waiting)}
+      </td>
+      <td class="number">{oldestSeconds === null ? '–' : duration(oldestSeconds)}</td>
+      <td class="number">{parked === 0 ? '–' : count(parked)}</td>
+      <td>
+        <LaneSwitch lane={status} pause={pause} />
+      </td>
+    </tr>
   )
 }
 

@@ -18,7 +18,7 @@ export interface FlowState {
 /** Where on the way a problem shows. */
 const places: Readonly<Record<'outbox' | 'relay' | 'brokers' | 'consumers', readonly ProblemCode[]>> = {
   outbox: ['LANE_BEHIND', 'LAG_GROWING', 'SCHEDULED_OVERDUE', 'RING_FULL', 'LEAF_NOT_RECLAIMED', 'NOT_MIGRATED'],
-  relay: ['NO_RELAY', 'KEYS_PARKED', 'DATABASE_CHANGED'],
+  relay: ['NO_RELAY', 'PAUSED', 'KEYS_PARKED', 'DATABASE_CHANGED'],
   brokers: ['KAFKA_UNREACHABLE', 'TOPIC_MISSING', 'ACKS_IMPOSSIBLE'],
   consumers: ['DEAD_LETTERS'],
 }
