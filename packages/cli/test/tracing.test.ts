@@ -5,7 +5,15 @@ import { createOutbox } from '@oncebox/outbox'
 import { createRelay } from '@oncebox/relay'
 import { until } from '@oncebox/testkit'
 import { memoryTransport } from '@oncebox/transport/memory'
-import { SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
+import {
+  context,
+  createTraceState,
+  ROOT_CONTEXT,
+  type SpanContext,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from '@opentelemetry/api'
 import type { ReadableSpan } from '@opentelemetry/sdk-trace'
 import type pg from 'pg'
 import { expect, test } from 'vitest'
@@ -180,6 +188,30 @@ test('a batch is linked to its sampled messages, as many as a span keeps, and to
   expect(only(many).name).toBe('publish')
   expect([only(many).links.length, only(many).droppedLinksCount]).toEqual([128, 0])
   expect(only(many).attributes).not.toHaveProperty('messaging.destination.name')
+})
+
+test('what tracing vendors noted along a trace goes with it, to every span and link', async () => {
+  using spans = recordSpans()
+  await using at = await service()
+  const { emit, relay, consume, transport } = at
+  const noted = 'vendor=1,other=a:b'
+  const remote = {
+    traceId: '0af7651916cd43dd8448eb211c80319c',
+    spanId: 'b7ad6b7169203331',
+    traceFlags: 1,
+    isRemote: true,
+    traceState: createTraceState(noted),
+  }
+  await context.with(trace.setSpanContext(ROOT_CONTEXT, remote), () => emit('one'))
+  await inSpan('no vendor', () => emit('two'))
+  await relay.drain()
+  await consume({ ordered: () => {} })
+  await until(() => transport.committed('billing', 'orders', 0) === 2, { what: 'both to be handled' })
+  const stateOf = ({ traceState }: SpanContext) => traceState?.serialize()
+  for (const name of ['publish orders', 'process orders'])
+    expect(only(spans.named(name)).links.map((link) => stateOf(link.context))).toEqual([noted, undefined])
+  const continuing = [...spans.named('publish orders'), ...spans.named('handle orders')]
+  expect(continuing.map((span) => stateOf(span.spanContext()))).toEqual([noted, noted, undefined])
 })
 
 test('what goes wrong is told by its code; no payload, key, header or text of an error is in a span', async () => {

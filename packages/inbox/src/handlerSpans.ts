@@ -31,9 +31,7 @@ export async function processInSpan(
   const first = items[0]?.record
   if (tracing === null || first === undefined) return transact()
   const { api, tracer } = tracing
-  const links = linksTo(api, items, ({ verdict }) =>
-    verdict.kind === 'run' ? verdict.message.headers.traceparent : undefined,
-  )
+  const links = linksTo(api, items, ({ verdict }) => (verdict.kind === 'run' ? verdict.message.headers : undefined))
   const attributes = { ...placeOf(first, owner), 'messaging.batch.message_count': items.length }
   const options = { kind: api.SpanKind.CONSUMER, attributes: { ...attributes, ...operation('process') }, links }
   const span = tracer.startSpan(`process ${first.topic}`, options, api.ROOT_CONTEXT)

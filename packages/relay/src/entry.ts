@@ -26,6 +26,8 @@ export interface Entry extends OutgoingRecord {
   readonly partition: number | null
   /** Of a message whose trace is sampled; undefined for all others. */
   readonly traceparent: string | undefined
+  /** What stands beside a `traceparent`, if anything does; of a message whose trace is sampled. */
+  readonly tracestate: string | undefined
   /** Whether `partition` is what it has to be. */
   readonly assigned: boolean
   /** Finds its partition among those pinned for the topic; 0 where the transport has none. */
@@ -159,6 +161,13 @@ export class RowEntry implements Entry {
     const at = behind(this.#row, this.#keyAt)
     const length = this.#row.readInt32BE(at)
     return length < 0 ? undefined : sampledTraceparent(this.#row, at + jsonbTextOffset, at + 4 + length)
+  }
+
+  get tracestate(): string | undefined {
+    const at = behind(this.#row, this.#keyAt)
+    if (this.traceparent === undefined) return undefined
+    if (onlyTraceparent(this.#row, at + jsonbTextOffset, at + 4 + this.#row.readInt32BE(at)) !== -1) return undefined
+    return ownHeaders(this.#row, at).find(([name]) => name === 'tracestate')?.[1]
   }
 
   assign(partitions: number): void {

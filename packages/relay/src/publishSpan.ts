@@ -14,7 +14,7 @@ export async function publishInSpan(
   const tracing = currentTracing()
   if (tracing === null) return publish()
   const { api, tracer } = tracing
-  const links = linksTo(api, entries, (entry) => entry.traceparent)
+  const links = linksTo(api, entries, (entry) => entry)
   const parent =
     links[0] === undefined ? api.ROOT_CONTEXT : api.trace.setSpanContext(api.ROOT_CONTEXT, links[0].context)
   const topic = onlyTopic(entries)

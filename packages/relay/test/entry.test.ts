@@ -167,8 +167,11 @@ describe.each(postgresVersions)('rows on the wire of Postgres %i', (version) => 
     const entries = (await entriesOf(at, { pageRows: 100, pageBytes: 1 << 20 })).flat()
     const expected = [...sampled.map(({ traceparent }) => traceparent), ...others.map(() => undefined)]
     expect(entries.map((entry) => entry.traceparent)).toEqual(expected)
+    const states = entries.map((entry) => entry.tracestate)
+    expect(states).toEqual(states.map((_, at) => (at === 1 ? 'vendor=1' : undefined)))
     for (const entry of entries) entry.detach()
     expect(entries.map((entry) => entry.traceparent)).toEqual(expected)
+    expect(entries.map((entry) => entry.tracestate)).toEqual(states)
   })
 
   test('of which the headers are no object have none of their own, and none stops the others', async () => {

@@ -29,6 +29,7 @@ function entry(position: number, topic: string, key: string | null, bytes = 1): 
     partition: null,
     bytes,
     traceparent: undefined,
+    tracestate: undefined,
     assigned: true,
     assign: () => undefined,
     detach: () => undefined,

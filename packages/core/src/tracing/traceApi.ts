@@ -14,6 +14,7 @@ export interface TraceApi {
     setSpanContext(scope: TraceScope, context: SpanContext): TraceScope
   }
   isSpanContextValid(context: SpanContext): boolean
+  createTraceState(tracestate: string): TraceState
   readonly SpanKind: { readonly PRODUCER: number; readonly CONSUMER: number }
   readonly SpanStatusCode: { readonly ERROR: number }
 }
@@ -27,6 +28,12 @@ export interface SpanContext {
   readonly spanId: string
   readonly traceFlags: number
   readonly isRemote?: boolean
+  readonly traceState?: TraceState
+}
+
+/** What tracing vendors told each other along a trace (W3C Trace Context, "tracestate"): OpenTelemetry's `TraceState`. */
+export interface TraceState {
+  serialize(): string
 }
 
 /** What is used of OpenTelemetry's `Span`. */
