@@ -1,23 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { oncebox } from '../oncebox.js'
-import { codeBlocks, pages, root } from './pages.js'
-
-interface Typed {
-  readonly where: string
-  readonly line: string
-}
-
-/** What a reader is told to type: the lines of the pages' shell blocks, without comments and prompts. */
-function typed(): Typed[] {
-  return pages().flatMap((page) =>
-    codeBlocks(page)
-      .filter(({ language }) => language === 'sh')
-      .flatMap(({ code }) => code.replaceAll('\\\n', ' ').split('\n'))
-      .map((line) => ({ where: page.path, line: line.replace(/\s#\s.*$/, '').trim() }))
-      .filter(({ line }) => line !== '' && !line.startsWith('#')),
-  )
-}
+import { root, typed } from './pages.js'
 
 test('every oncebox command in the docs has a verb and flags that exist', async () => {
   const helpOf = new Map<string, string>()

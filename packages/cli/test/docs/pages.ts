@@ -54,3 +54,20 @@ export function tableRows({ text }: Page): string[][] {
       ),
   )
 }
+
+export interface Typed {
+  /** The page. */
+  readonly where: string
+  readonly line: string
+}
+
+/** What a reader is told to type: the lines of the pages' shell blocks, without comments. */
+export function typed(): Typed[] {
+  return pages().flatMap((page) =>
+    codeBlocks(page)
+      .filter(({ language }) => language === 'sh')
+      .flatMap(({ code }) => code.replaceAll('\\\n', ' ').split('\n'))
+      .map((line) => ({ where: page.path, line: line.replace(/\s#\s.*$/, '').trim() }))
+      .filter(({ line }) => line !== '' && !line.startsWith('#')),
+  )
+}
