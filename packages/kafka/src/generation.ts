@@ -9,7 +9,7 @@ import { startHeartbeats } from './heartbeats.js'
 import { OffsetCommitter } from './offsetCommitter.js'
 import type { Settings } from './options.js'
 import { PartitionFeed } from './partitionFeed.js'
-import { positionsOf } from './positions.js'
+import { commitsBehind, positionsOf } from './positions.js'
 
 const assignRetryMs = 1_000
 const rejectedRetryMs = 1_000
@@ -133,6 +133,7 @@ export class Generation {
         const tools = { administration, logger: options.logger }
         const positions = await positionsOf(this.#partitions, wanted, committed, tools)
         if (this.#ending !== null) return false
+        for (const offset of commitsBehind(positions, wanted, committed)) this.#committer.note(offset)
         this.#feeds = Array.from(positions, ([partition, offset]) => {
           const feed = new PartitionFeed(partition, offset, settings.maxFetchBytes)
           feed.deliverNotBefore = this.#parts.notBefore.get(nameOf(partition)) ?? 0

@@ -32,6 +32,24 @@ export function choosePosition(
   return notes.length === 0 ? { offset } : { offset, note: notes.join('; ') }
 }
 
+/**
+ * What Kafka does not know yet: whoever had a partition may have ended between its handler's commit and the one in Kafka,
+ * and where nothing more is to be read, no batch would ever make up for it. Pure.
+ */
+export function commitsBehind(
+  positions: ReadonlyMap<TopicPartition, bigint>,
+  wanted: ReadonlyMap<TopicPartition, string>,
+  committed: readonly CommittedOffset[],
+): CommittedOffset[] {
+  return Array.from(positions, ([each, offset]) => ({ each, offset }))
+    .filter(({ each }) => wanted.has(each))
+    .map(({ each: { topic, partition }, offset }) => ({ topic, partition, offset }))
+    .filter(
+      ({ topic, partition, offset }) =>
+        committed.find((one) => one.topic === topic && one.partition === partition)?.offset !== offset,
+    )
+}
+
 /** Positions of all partitions that have a leader. Rejects when one of them has none: taking over is tried again. */
 export async function positionsOf(
   partitions: readonly TopicPartition[],

@@ -7,7 +7,7 @@ import { batchesOf } from './batches.js'
 import { classifyFailure } from './failure.js'
 import { membershipNews, startHeartbeat } from './heartbeat.js'
 import type { Tuning } from './options.js'
-import { positionsOf } from './positions.js'
+import { type Position, positionsOf } from './positions.js'
 
 const assignRetryMs = 1000
 const disconnectMs = 5000
@@ -168,6 +168,8 @@ export class GroupMember {
         const positions = await positionsOf(wanted, administration, options.logger)
         if (over()) return
         for (const position of positions) this.#consumer.seek(position)
+        await this.#commitPositions(positions)
+        if (over()) return
         assignment.ready = true
         for (const each of assignment.partitions) this.#resumeInTime(assignment, each)
         return
@@ -175,6 +177,20 @@ export class GroupMember {
         options.logger.warn({ error: errorName(error) }, 'taking over partitions failed, trying again')
         await systemClock.sleep(assignRetryMs, AbortSignal.any([assignment.lost, this.#leave.signal]))
       }
+    }
+  }
+
+  /**
+   * Whoever had a partition may have ended between its handler's commit and the one in Kafka, and where nothing more is to
+   * be read, no batch would ever make up for it.
+   */
+  async #commitPositions(positions: readonly Position[]): Promise<void> {
+    if (positions.length === 0) return
+    try {
+      await this.#consumer.commitOffsets([...positions])
+    } catch (error) {
+      // Lag tools are behind until the next batch. A membership that is over, kafkajs tells of by itself.
+      this.#parts.options.logger.debug({ reason: classifyFailure(error).reason }, 'a commit of offsets failed')
     }
   }
 

@@ -54,6 +54,38 @@ describe.skipIf(missing !== undefined)('subscribing to a real Kafka', () => {
     await until(async () => (await committed()) === '2', { what: 'the commit' })
   })
 
+  it('commits where the handler goes on, also when nothing is left to be read there', async () => {
+    const { brokers, transport, topic, group } = await setUp(2)
+    await transport.publish([record(topic, '1'), record(topic, '2', 1), record(topic, '3', 1)])
+    const seen: string[] = []
+    await transport.subscribe(
+      { ...limits, group, topics: [topic] },
+      handler(
+        async (batch) => {
+          seen.push(...values(batch))
+          return { done: 0, retryAfterMs: 60_000 }
+        },
+        {
+          // As after a consumer that ended before it could tell Kafka.
+          assigned: async (partitions) =>
+            new Map(partitions.flatMap((each) => (each.partition === 1 ? [[each, '2'] as const] : []))),
+        },
+      ),
+    )
+    const admin = new Kafka({ brokers, logLevel: logLevel.NOTHING }).admin()
+    await admin.connect()
+    onTestFinished(() => admin.disconnect())
+    const committed = async () =>
+      (await admin.fetchOffsets({ groupId: group, topics: [topic] }))[0]?.partitions
+        .toSorted((a, b) => a.partition - b.partition)
+        .map(({ offset }) => offset)
+    await until(async () => (await committed())?.[1] === '2', { what: 'the commit' })
+    // Nothing was done in the other one.
+    await until(() => seen.length > 0, { what: 'a batch' })
+    expect(seen).toEqual(['1'])
+    expect(await committed()).toEqual(['-1', '2'])
+  })
+
   it('lets a running batch end when a rebalance begins, commits it, and delivers it nowhere else', async () => {
     const refused: string[] = []
     const logger: Logger = { ...silentLogger, warn: (_, message) => void refused.push(message) }
