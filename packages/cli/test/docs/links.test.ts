@@ -42,6 +42,13 @@ describe('no link leads nowhere', () => {
     }
   })
 
+  test('and no page of docs/ or of a pattern is a dead end: each leads to another one', () => {
+    const ends = pages()
+      .filter(({ path }) => /^docs\/(patterns\/)?[\w-]+\.md$/.test(path))
+      .filter((one) => !relativeLinks(one).some((link) => /^[^#]+\.md(#|$)/.test(link)))
+    expect(ends.map(({ path }) => path)).toEqual([])
+  })
+
   // What is many has a page that lists it; the README leads to that one.
   const lists = new Map([
     ['docs/runbooks/', 'docs/metrics.md'],
