@@ -1,6 +1,6 @@
 import type { Publisher } from '@oncebox/transport'
+import type { Defect } from './defect.js'
 import type { LaneRules } from './modelDatabase.js'
-import type { Defect } from './runSchedule.js'
 import type { Answer } from './statement.js'
 
 const inboxInsert = 'INSERT INTO "oncebox"."inbox" ('
@@ -14,6 +14,11 @@ function window(change: (text: string) => string): Defect {
 /** Answers of the transport become others. */
 function publishing(change: (publish: Publisher['publish']) => Publisher['publish']): Defect {
   return { publisher: (publisher) => ({ ...publisher, publish: change((records) => publisher.publish(records)) }) }
+}
+
+/** Where keys of a consumer wait. */
+function waits(inbox: NonNullable<Defect['inbox']>): Defect {
+  return { inbox, concerns: ({ poison, consumers }) => consumers > 0 && poison.policy === 'park' }
 }
 
 /** A change of the number of lanes that leaves something out. */
@@ -81,6 +86,19 @@ export const defects: Readonly<Record<string, Defect>> = {
       failure: (_text, error) => ('code' in error && error.code === '25P02' ? { rows: [{ same: true }] } : undefined),
       answer: (text, answer) => (text === 'COMMIT' ? { ...answer, command: 'COMMIT' } : answer),
     }),
+  },
+  'messages run although their key waits': waits((run) => (context) => {
+    return context.text.includes('SELECT head.topic, encode(head.key_digest') ? { rows: [] } : run(context)
+  }),
+  'a key is let go although messages wait': waits((run) => (context) => {
+    const released = context.text.includes('DELETE FROM "oncebox"."parked_key"')
+    return run(released ? { ...context, text: 'DELETE FROM "oncebox"."parked_key" WHERE true' } : context)
+  }),
+  'what a relay has moved aside is forgotten by the next one': {
+    pool: () => ({
+      answer: (text, answer) => (text.includes('SELECT DISTINCT ON (topic, key)') ? { rows: [] } : answer),
+    }),
+    concerns: ({ refused, missing }) => refused.length + missing.length > 0,
   },
   'lanes go on where the furthest had got to': lanes({ fromTheCommonPlace: false }),
   'what is parked stays with the lane that there was': {

@@ -1,21 +1,10 @@
 import { numberOf } from './outboxRow.js'
-import { type Answer, type Known, type Run, runKnown, type StatementContext } from './statement.js'
+import { parkingStatements } from './parkingStatements.js'
+import { change, put } from './rowStatements.js'
+import { type Answer, type Known, type Run, runKnown } from './statement.js'
 
 const none: Answer = { rows: [] }
 const row = (value: object): Answer => ({ rows: [value] })
-
-/** Writes a row that the transaction has locked. */
-async function put<Value>(
-  { database, transaction }: StatementContext,
-  table: { put(key: string, value: Value | undefined, by: StatementContext['transaction']): () => void },
-  name: string,
-  key: string,
-  value: Value | undefined,
-): Promise<void> {
-  await database.locks.take(`${name} ${key}`, transaction)
-  // What it waited for may have been ended by a crash, and with it this.
-  if (!transaction.ended) database.write(transaction, table.put(key, value, transaction))
-}
 
 const place = (topic: unknown, partition: unknown): string => `${topic} ${partition}`
 
@@ -121,34 +110,35 @@ const statements: Known = [
   ['INSERT INTO "oncebox"."inbox" (', insertIds],
   // Somebody else looks after the ring.
   ['pg_try_advisory_xact_lock', () => row({ locked: false })],
-  // Keys that wait and dead letters: there are none.
-  ['UPDATE "oncebox"."dead_letter"', () => none],
-  ['FROM "oncebox"."parked_key"\n', () => none],
-  ['extract(epoch FROM least(', () => row({ ms: null })],
   [
     'AS floor,',
     ({ database, transaction, values, now }) => {
       database.write(transaction, () => undefined)
-      const { offsets, attempts } = database.inbox
+      const { offsets, attempts, heads } = database.inbox
       const next = offsets.get(place(values[1], values[3]), transaction)
       return row({
         floor: '0',
         now: String(Date.UTC(2026, 0, 1) + now),
         transaction: String(transaction.xid),
         failing: attempts.keys().some((key) => attempts.get(key, transaction) !== undefined),
-        parking: false,
+        parking: heads.entries(transaction).length > 0,
         next: next === undefined ? null : String(next),
       })
     },
   ],
+  ...parkingStatements,
   ['INSERT INTO "oncebox"."consumer_offset"', finish],
+  ['SELECT coalesce(pg_current_xact_id_if_assigned()', () => row({ same: true })],
   [
     'INSERT INTO "oncebox"."attempt"',
     async (context) => {
       const { database, transaction, values } = context
-      const id = values[2] as string
+      const [, , id, , limitOrStarted] = values as [0, 0, string, 0, number | null | boolean]
       await database.locks.take(`attempt ${id}`, transaction)
-      const attempts = (database.inbox.attempts.get(id, transaction) ?? 0) + 1
+      const before = database.inbox.attempts.get(id, transaction)
+      // The one statement counts an attempt that begins, up to a limit; the other one that failed, if it was not counted then.
+      if (typeof limitOrStarted === 'number' && before !== undefined && before >= limitOrStarted) return none
+      const attempts = (before ?? 0) + (limitOrStarted === true && before !== undefined ? 0 : 1)
       await put(context, database.inbox.attempts, 'attempt', id, attempts)
       return row({ attempts })
     },
@@ -156,11 +146,8 @@ const statements: Known = [
   [
     'SET attempts = attempts - 1',
     async (context) => {
-      const { database, transaction, values } = context
-      const id = values[2] as string
-      await database.locks.take(`attempt ${id}`, transaction)
-      const attempts = database.inbox.attempts.get(id, transaction) ?? 0
-      if (attempts > 0) await put(context, database.inbox.attempts, 'attempt', id, attempts - 1)
+      const { attempts } = context.database.inbox
+      await change(context, attempts, 'attempt', context.values[2] as string, (count) => Math.max(0, count - 1))
       return none
     },
   ],

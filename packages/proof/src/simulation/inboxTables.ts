@@ -1,5 +1,6 @@
 import type { Effect } from '@oncebox/testkit'
 import { ModelRows } from './modelRows.js'
+import type { DeadLetterRow, StoredMessage } from './parkingStatements.js'
 
 /** What a consumer group keeps, and what its handlers did. */
 export class InboxTables {
@@ -9,6 +10,14 @@ export class InboxTables {
   readonly attempts = new ModelRows<number>()
   /** Who holds which partition, and how many messages at a time it handles with care. */
   readonly held = new ModelRows<{ readonly atATime: number | null }>()
+  /** Keys that wait, by topic and digest: when the first of their messages is tried again; null: when somebody asks. */
+  readonly heads = new ModelRows<{ readonly dueAt: number | null }>()
+  /** Messages that wait, by number. */
+  readonly waiting = new ModelRows<StoredMessage>()
+  /** By number. */
+  readonly letters = new ModelRows<DeadLetterRow>()
+  /** The last number given to a message that waits or to a dead letter. */
+  numbers = 0
   /** In the order of their commits. */
   readonly effects: Effect[] = []
 }

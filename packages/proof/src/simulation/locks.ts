@@ -63,6 +63,12 @@ export class Locks {
     return turn.then(() => (transaction.ended ? new Promise(() => undefined) : undefined))
   }
 
+  /** Whether the transaction would have the lock at once: for those who skip what is locked. */
+  isFree(name: string, transaction: ModelTransaction, mode: LockMode = 'row'): boolean {
+    const lock = this.#locks.get(name)
+    return lock === undefined || this.#blockers(lock, { transaction, mode }).length === 0
+  }
+
   release(transaction: ModelTransaction): void {
     this.giveUp(transaction)
     const locks = this.#held.get(transaction)

@@ -116,9 +116,11 @@ export class ModelSession {
     sessions.delete(this)
     for (const transaction of this.open) database.rollback(transaction)
     if (!process.alive) return
+    const listeners = ['error', 'end'].flatMap((event) => this.#listeners.get(event) ?? [])
+    if (this.#waiting === null && listeners.length === 0) return
     const error = connectionLost()
     this.#waiting?.(error)
-    for (const event of ['error', 'end']) for (const listener of this.#listeners.get(event) ?? []) listener(error)
+    for (const listener of listeners) listener(error)
   }
 
   query(asked: Query | string, given: unknown[] = []): Promise<Result> {

@@ -17,6 +17,12 @@ export class ModelRows<Value> {
     return this.#rows.get(key)?.findLast(({ by }) => by === reader || by.committed)?.value
   }
 
+  /** Whether somebody else is writing or deleting the row, and has not ended. */
+  isChanging(key: string, reader: ModelTransaction): boolean {
+    const by = this.#rows.get(key)?.at(-1)?.by
+    return by !== undefined && by !== reader && !by.committed
+  }
+
   /** Keys of every version, also of rows that nobody sees any more. */
   keys(): string[] {
     return [...this.#rows.keys()]

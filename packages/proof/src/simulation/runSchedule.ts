@@ -1,36 +1,24 @@
-import { createRelay, type Relay, type RelayEvent } from '@oncebox/relay'
+import { createRelay, type Relay } from '@oncebox/relay'
 import { judgeHistory, type Violation } from '@oncebox/testkit'
-import type { Publisher } from '@oncebox/transport'
+import { retryDeadLetters } from './deadLetterDesk.js'
+import type { Defect } from './defect.js'
 import { type Dice, diceOf } from './dice.js'
 import { runInboxStatement } from './inboxStatements.js'
 import { ModelBroker } from './modelBroker.js'
-import { type LaneRules, ModelDatabase } from './modelDatabase.js'
+import { ModelDatabase } from './modelDatabase.js'
 import { ModelGroup } from './modelGroup.js'
 import { type ModelSession, modelPool, type SessionChange } from './modelPool.js'
 import { Operator } from './operator.js'
+import { idOf, numberOf } from './outboxRow.js'
 import { SimulatedProcess } from './process.js'
 import { runRelayStatement } from './relayStatements.js'
+import { toldEvent } from './relayStory.js'
 import type { FaultPlan, Schedule } from './schedule.js'
 import { startConsumer } from './simulatedConsumer.js'
 import { type Run, UnknownStatement } from './statement.js'
 import { StatementFaults } from './statementFaults.js'
 import { Timeline } from './timeline.js'
-import { Writers } from './writers.js'
-
-/** A deliberate defect, as changes to what the relay says to others and hears from them. */
-export interface Defect {
-  /** Schedules in which it can show; all by default. */
-  concerns?(schedule: Schedule): boolean
-  /** For one relay process. */
-  pool?(): SessionChange
-  publisher?(publisher: Publisher): Publisher
-  /** For one consumer process. */
-  consumerPool?(): SessionChange
-  /** What a change of the number of lanes leaves out. */
-  readonly laneRules?: Partial<LaneRules>
-  /** How a consumer's statements are run. */
-  inbox?(run: Run): Run
-}
+import { mostSteps, Writers } from './writers.js'
 
 export interface RunResult {
   readonly violations: readonly Violation[]
@@ -91,6 +79,7 @@ class ScheduledRun {
   #unknown: unknown
   #down = false
   #started = 0
+  #arrivedBefore = -1
 
   constructor(schedule: Schedule, tells: boolean, defect: Defect) {
     this.#schedule = schedule
@@ -99,12 +88,11 @@ class ScheduledRun {
     this.#database = new ModelDatabase(schedule.lanes)
     this.#database.laneRules = { ...this.#database.laneRules, ...defect.laneRules }
     this.#mostLanes = Math.max(schedule.lanes, ...schedule.laneChanges.map(({ lanes }) => lanes))
-    const number = (writer: number, step: number): number => writer * 100 + step
     this.#broker = new ModelBroker({
       timeline: this.#timeline,
       partitions: schedule.partitions,
       faults: schedule.brokerFaults,
-      refused: new Map(schedule.refused.map(({ writer, step, until }) => [number(writer, step), until])),
+      refused: new Map(schedule.refused.map(({ writer, step, until }) => [messageNumber(writer, step), until])),
       missing: new Map(schedule.missing.map(({ topic, until }) => [topic, until])),
       tell: this.#tell,
     })
@@ -139,6 +127,10 @@ class ScheduledRun {
     const timeline = this.#timeline
     for (const plan of writers) this.#writers.start(plan)
     for (const fault of faults) timeline.after(fault.at, () => this.#strike(fault))
+    if (this.#schedule.poison.policy === 'park' && consumers > 0) {
+      const [database, reachable, tell] = [this.#database, () => !this.#down, this.#tell]
+      retryDeadLetters({ database, timeline, reachable, tell })
+    }
     for (const plan of laneChanges) this.#operator.plan(plan)
     for (let index = 0; index < relays * this.#mostLanes; index++) this.#startRelay(index)
     for (let index = 0; index < consumers; index++) this.#startConsumer(index)
@@ -160,15 +152,18 @@ class ScheduledRun {
   }
 
   #judged(withGroup: boolean): RunResult {
+    const aside = this.#asideAtTheRelay()
+    const { deliveries } = this.#group
+    const { effects } = this.#database.inbox
+    const refused = this.#refusedByTheGroup()
     return {
       violations: judgeHistory({
-        emits: this.#writers.committed,
+        // What is written down as parked is not lost, as long as it is there and nowhere else.
+        emits: this.#writers.committed.filter(({ id }) => !aside.has(id)),
         rolledBack: this.#writers.rolledBack,
         records: this.#broker.records,
         writes: this.#database.writes,
-        ...(!withGroup
-          ? {}
-          : { groups: [{ name: 'group', deliveries: this.#group.deliveries, effects: this.#database.inbox.effects }] }),
+        ...(withGroup ? { groups: [{ name: 'group', deliveries, effects, refused }] } : {}),
         settled: true,
         faults: true,
       }),
@@ -179,10 +174,32 @@ class ScheduledRun {
     }
   }
 
+  /** Looks when something has arrived, and else now and then. */
   #arrived(): boolean {
     const last = this.#schedule.consumers === 0 ? this.#broker.records : this.#database.inbox.effects
+    if (last.length === this.#arrivedBefore && this.#timeline.steps % 16 !== 0) return false
+    this.#arrivedBefore = last.length
     const there = new Set(last.map(({ id }) => id))
-    return this.#writers.committed.every(({ id }) => there.has(id))
+    const missing = this.#writers.committed.filter(({ id }) => !there.has(id))
+    if (missing.length === 0) return true
+    const elsewhere = new Set([...this.#asideAtTheRelay(), ...this.#refusedByTheGroup()])
+    return missing.every(({ id }) => elsewhere.has(id))
+  }
+
+  /** What relays have moved aside and not sent, of what can never be sent. */
+  #asideAtTheRelay(): Set<string> {
+    const { refused, missing } = this.#schedule
+    if (![...refused, ...missing].some(({ until }) => until > patience)) return new Set()
+    const published = new Set(this.#broker.records.map(({ id }) => id))
+    const parked = this.#database.parked.entries(this.#database.begin())
+    return new Set(parked.map(([, { row }]) => idOf(row.number)).filter((id) => !published.has(id)))
+  }
+
+  /** Dead letters, where nobody waits behind them and nobody asks for them again. */
+  #refusedByTheGroup(): string[] {
+    if (this.#schedule.poison.policy !== 'skip') return []
+    const { letters } = this.#database.inbox
+    return letters.entries(this.#database.begin()).map(([, { message }]) => message.id)
   }
 
   /** Milliseconds and what happened; FNV-1a over all of it tells whether two runs were the same. */
@@ -226,14 +243,16 @@ class ScheduledRun {
   #startConsumer(index: number): void {
     const process = new SimulatedProcess(this.#timeline)
     const sessions = new Set<ModelSession>()
-    const { seed, handlerMs, swallows } = this.#schedule
+    const { seed, handlerMs, swallows, poison } = this.#schedule
+    const failing = new Map(poison.messages.map(({ writer, step, until }) => [messageNumber(writer, step), until]))
+    const fails = (id: string): boolean => (failing.get(numberOf(id)) ?? 0) > this.#timeline.now
     const dice = diceOf(seed, 2, index, this.#started++)
     const run = this.#defect.inbox?.(runInboxStatement) ?? runInboxStatement
     const faults = this.#faultsOf('consumer', index)
     const pool = this.#poolOf(process, dice, sessions, run, faults, this.#defect.consumerPool?.())
     const subscriber = this.#group.subscriber(process, dice, `consumer ${index}`)
     this.#consumers[index] = { process, sessions }
-    startConsumer({ pool, subscriber, topics, process, dice, handlerMs, swallows })
+    startConsumer({ pool, subscriber, topics, process, dice, handlerMs, swallows, poison: poison.policy, fails })
   }
 
   #startRelay(index: number): void {
@@ -257,7 +276,7 @@ class ScheduledRun {
       random: dice.next,
       holder: `relay ${index}`,
       onEvent: (event) => {
-        this.#tell(`relay ${index}: ${told(event)}`)
+        this.#tell(`relay ${index}: ${toldEvent(event)}`)
         // Its supervisor starts it again: there may be such a lane once more.
         if (event.event === 'lane_removed') this.#timeline.after(100, () => this.#replace(index))
       },
@@ -347,21 +366,7 @@ class ScheduledRun {
   }
 }
 
-interface ToldEvent {
-  readonly event: string
-  readonly lane?: number
-  readonly count?: number
-  readonly epoch?: number
-  readonly code?: string
-}
-
-function told(event: RelayEvent): string {
-  const { event: what, lane, count, epoch, code } = event as ToldEvent
-  return [
-    what,
-    ...(lane === undefined || lane === 0 ? [] : [`lane ${lane}`]),
-    ...(code === undefined ? [] : [code]),
-    ...(count === undefined ? [] : [`${count}`]),
-    ...(epoch === undefined ? [] : [`epoch ${epoch}`]),
-  ].join(' ')
+/** Messages are numbered by who writes them, and at which step. */
+function messageNumber(writer: number, step: number): number {
+  return writer * mostSteps + step
 }

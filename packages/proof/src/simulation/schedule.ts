@@ -35,6 +35,12 @@ export interface FaultPlan {
   readonly ms: number
 }
 
+/** Messages, by writer and step, whose handler fails until a time; what becomes of them meanwhile is the policy's. */
+export interface PoisonPlan {
+  readonly policy: 'park' | 'skip' | 'block'
+  readonly messages: readonly { readonly writer: number; readonly step: number; readonly until: number }[]
+}
+
 /** The keys are shared out over another number of lanes. */
 export interface LaneChangePlan {
   readonly at: number
@@ -69,6 +75,7 @@ export interface Schedule {
   readonly partitions: number
   readonly batchMessages: number
   readonly brokerFaults: { readonly ackLost: number; readonly lost: number; readonly late: number }
+  readonly poison: PoisonPlan
   readonly writers: readonly WriterPlan[]
   readonly faults: readonly FaultPlan[]
   readonly statementFaults: readonly StatementFaultPlan[]
@@ -76,6 +83,9 @@ export interface Schedule {
   readonly refused: readonly { readonly writer: number; readonly step: number; readonly until: number }[]
   readonly missing: readonly { readonly topic: string; readonly until: number }[]
 }
+
+/** Later than any schedule ends, in milliseconds: what is refused until then is never sent. */
+const never = 1_000_000
 
 /** Everything begins within so many milliseconds; the shorter, the more of it meets. */
 const span = 300
@@ -93,7 +103,7 @@ export function scheduleOf(seed: number): Schedule {
     return { id, at: dice.below(span), kind, index: dice.below(4), ms }
   })
   const refused = dice.chance(0.15)
-    ? [{ writer: dice.below(writers.length), step: 0, until: 300 + dice.below(1_500) }]
+    ? [{ writer: dice.below(writers.length), step: 0, until: dice.chance(0.3) ? never : 300 + dice.below(1_500) }]
     : []
   return {
     seed,
@@ -104,12 +114,21 @@ export function scheduleOf(seed: number): Schedule {
     partitions: 1 + dice.below(2),
     batchMessages: dice.pick([1, 2, 3, 20]),
     brokerFaults: dice.chance(0.5) ? { ackLost: 0.1, lost: 0.1, late: 0.1 } : { ackLost: 0, lost: 0, late: 0 },
+    poison: poisonOf(seed, writers.length),
     writers,
     faults,
     ...statementTrouble(seed, consumers),
     refused,
-    missing: dice.chance(0.05) ? [{ topic: 'b', until: 200 + dice.below(600) }] : [],
+    missing: dice.chance(0.07) ? [{ topic: 'b', until: dice.chance(0.3) ? never : 200 + dice.below(600) }] : [],
   }
+}
+
+function poisonOf(seed: number, writers: number): PoisonPlan {
+  const dice = diceOf(seed, 8)
+  const messages = Array.from({ length: dice.chance(0.4) ? 0 : 1 + dice.below(4) }, () => {
+    return { writer: dice.below(writers), step: dice.below(2), until: 200 + dice.below(1_200) }
+  })
+  return { policy: dice.pick(['park', 'park', 'park', 'skip', 'block'] as const), messages }
 }
 
 /** Mostly one lane, as most have. */

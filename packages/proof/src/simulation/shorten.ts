@@ -26,6 +26,7 @@ export function sizeOf({
   laneChanges,
   refused,
   missing,
+  poison,
   lanes,
   relays,
   consumers,
@@ -34,12 +35,15 @@ export function sizeOf({
 }: Schedule): number {
   const steps = writers.reduce((sum, { steps: each }) => sum + each.length + 1, 0)
   const broker = Object.values(brokerFaults).filter((probability) => probability > 0).length
-  const troubles = [faults, statementFaults, laneChanges, refused, missing].reduce((sum, { length }) => sum + length, 0)
+  const troubles = [faults, statementFaults, laneChanges, refused, missing, poison.messages].reduce(
+    (sum, { length }) => sum + length,
+    0,
+  )
   return 10 * (steps + troubles + broker) + lanes + relays + consumers + partitions
 }
 
 function* candidates(schedule: Schedule): Generator<Schedule> {
-  const { writers, faults, statementFaults, laneChanges, refused, missing, brokerFaults } = schedule
+  const { writers, faults, statementFaults, laneChanges, poison, refused, missing, brokerFaults } = schedule
   for (const [index] of writers.entries()) yield { ...schedule, writers: writers.toSpliced(index, 1) }
   for (const [index] of faults.entries()) yield { ...schedule, faults: faults.toSpliced(index, 1) }
   for (const [index] of statementFaults.entries()) {
@@ -47,6 +51,9 @@ function* candidates(schedule: Schedule): Generator<Schedule> {
   }
   for (const [index] of laneChanges.entries()) yield { ...schedule, laneChanges: laneChanges.toSpliced(index, 1) }
   if (schedule.lanes > 1) yield { ...schedule, lanes: schedule.lanes - 1 }
+  for (const [index] of poison.messages.entries()) {
+    yield { ...schedule, poison: { ...poison, messages: poison.messages.toSpliced(index, 1) } }
+  }
   if (schedule.swallows) yield { ...schedule, swallows: false }
   if (refused.length > 0) yield { ...schedule, refused: [] }
   if (missing.length > 0) yield { ...schedule, missing: [] }

@@ -5,6 +5,7 @@ import type { Pool } from 'pg'
 import type { Dice } from './dice.js'
 import type { modelPool } from './modelPool.js'
 import type { SimulatedProcess } from './process.js'
+import type { PoisonPlan } from './schedule.js'
 
 /** The production consumer, whose handler writes down that it ran. Starts again for as long as the database is away. */
 export function startConsumer(parts: {
@@ -14,12 +15,16 @@ export function startConsumer(parts: {
   readonly process: SimulatedProcess
   readonly dice: Dice
   readonly handlerMs: number
+  readonly poison: PoisonPlan['policy']
+  /** Whether the handler fails for a message at this time. */
+  readonly fails: (id: string) => boolean
   /** The handler catches the errors of its statements. */
   readonly swallows: boolean
 }): void {
-  const { pool, subscriber, topics, process, dice, handlerMs, swallows } = parts
+  const { pool, subscriber, topics, process, dice, handlerMs, swallows, poison, fails } = parts
   const handler: MessageHandler<unknown, unknown> = async ({ id, key }, { tx }) => {
     if (handlerMs > 0) await process.clock.sleep(dice.below(handlerMs))
+    if (fails(id)) throw new Error('the handler fails, as planned')
     const effect = tx.query('INSERT INTO effect (id, key) VALUES ($1, $2)', [id, key])
     await (swallows ? effect.catch(() => undefined) : effect)
   }
@@ -33,8 +38,11 @@ export function startConsumer(parts: {
     handlers: { '*': handler },
     clock: process.clock,
     random: dice.next,
-    poison: 'block',
-    redrivePollMs: 1_000_000,
+    poison,
+    attempts: 3,
+    backoff: { minMs: 20, maxMs: 100 },
+    // Where nothing is set aside, nobody needs to look for it.
+    redrivePollMs: poison === 'block' ? 1_000_000 : 300,
   })
   const attempt = (): void => {
     consumer.start().catch(() => process.after(50, attempt))

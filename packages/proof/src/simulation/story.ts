@@ -1,6 +1,7 @@
 import type { Violation } from '@oncebox/testkit'
+import type { Defect } from './defect.js'
 import { numberOf } from './outboxRow.js'
-import { type Defect, runSchedule } from './runSchedule.js'
+import { runSchedule } from './runSchedule.js'
 import { type Schedule, scheduleOf } from './schedule.js'
 import { shorten } from './shorten.js'
 

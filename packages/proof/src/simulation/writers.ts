@@ -5,7 +5,7 @@ import type { WriterPlan, WriterStep } from './schedule.js'
 import type { Timeline } from './timeline.js'
 
 /** Steps of one writer are numbered below this. */
-const mostSteps = 100
+export const mostSteps = 100
 
 export interface WriterParts {
   readonly database: ModelDatabase

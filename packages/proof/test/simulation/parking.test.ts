@@ -1,0 +1,295 @@
+import type { Tx, WireRecord } from '@oncebox/core'
+import { fromPg } from '@oncebox/core/pg'
+import { migrate, tables as tablesOf } from '@oncebox/schema'
+import { type PostgresServer, startPostgres, until } from '@oncebox/testkit'
+import pg from 'pg'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { readAttempts, recordAttempt, startAttempt, takeBackAttempt } from '../../../inbox/src/attempts.js'
+import { storeDeadLetters } from '../../../inbox/src/deadLetters.js'
+import type { Item } from '../../../inbox/src/decode.js'
+import { insertIds } from '../../../inbox/src/dedupe.js'
+import { messageIdOf } from '../../../inbox/src/messageId.js'
+import { buryParked, deleteParked, readParked } from '../../../inbox/src/parkedDeliveries.js'
+import { lockHead, type ParkedKey, releaseHead, setDue } from '../../../inbox/src/parkedHead.js'
+import { countKeysAside, keyPlaceOf, lockParkedKeys, park } from '../../../inbox/src/parking.js'
+import { redriveKey } from '../../../inbox/src/redriveKey.js'
+import { redriveLetter } from '../../../inbox/src/redriveLetter.js'
+import type { RedriveParts } from '../../../inbox/src/redriveRun.js'
+import { type Dice, diceOf } from '../../src/simulation/dice.js'
+import { runInboxStatement } from '../../src/simulation/inboxStatements.js'
+import { ModelDatabase } from '../../src/simulation/modelDatabase.js'
+import { modelPool } from '../../src/simulation/modelPool.js'
+import { idOf } from '../../src/simulation/outboxRow.js'
+import { SimulatedProcess } from '../../src/simulation/process.js'
+import { Timeline } from '../../src/simulation/timeline.js'
+
+// The inbox's own statements on Postgres and on the model: three sessions at a time, at random, with what waits for whom.
+
+const tables = tablesOf()
+const group = 'group'
+const sessions = 3
+const keys = ['k1', 'k2', 'k3']
+const error = { name: 'Error', message: 'on purpose' }
+
+let server: PostgresServer
+let clients: pg.Client[]
+let observer: pg.Client
+
+beforeAll(async () => {
+  // Who closes a circle waits in it; the model says so at once, and the schedule ends there.
+  server = await startPostgres({ settings: { fsync: 'off', deadlock_timeout: '60s' } })
+  const connected = async (): Promise<pg.Client> => {
+    const client = new pg.Client({ connectionString: server.url })
+    await client.connect()
+    return client
+  }
+  observer = await connected()
+  await migrate(observer)
+  clients = await Promise.all(Array.from({ length: sessions }, connected))
+})
+
+afterAll(async () => {
+  await Promise.all([observer, ...clients].map((client) => client.end()))
+  await server.remove()
+})
+
+function itemOf(number: number): Item {
+  const id = idOf(number)
+  const key = Buffer.from(keys[number % keys.length] as string)
+  const record: WireRecord = {
+    topic: 'a',
+    partition: 0,
+    offset: String(number),
+    timestamp: 1_000,
+    key,
+    value: null,
+    headers: [],
+  }
+  return {
+    index: number,
+    record,
+    id: messageIdOf(record, id, 'shop'),
+    type: 'made',
+    contentType: null,
+    verdict: { kind: 'ignore' },
+  }
+}
+
+function keyOf(number: number): ParkedKey {
+  const [topic = '', digest = ''] = keyPlaceOf(itemOf(number))?.split('\0') ?? []
+  return { topic, digest }
+}
+
+class Claimed extends Error {
+  readonly claim: unknown
+
+  constructor(claim: unknown) {
+    super('claimed')
+    this.claim = claim
+  }
+}
+
+/** Only the first transaction of a redrive, on the session's own. */
+async function claimed(tx: Tx, redrive: (parts: RedriveParts<unknown>) => Promise<boolean>): Promise<unknown> {
+  const transaction = async (work: (scope: { tx: Tx; trx: unknown }) => Promise<unknown>) => {
+    throw new Claimed(await work({ tx, trx: null }))
+  }
+  const settings = { db: { transaction }, group, poison: new Map(), attempts: 3 }
+  const parts = { settings, tables, most: 1 } as unknown as RedriveParts<unknown>
+  return redrive(parts).then(
+    () => null,
+    (caught: unknown) => (caught instanceof Claimed ? caught.claim : Promise.reject(caught)),
+  )
+}
+
+type Operation = (tx: Tx) => Promise<unknown>
+
+/** What both sides are asked to do; what it answers has no numbers and times, which are not the same there. */
+function operationAtRandom(dice: Dice): readonly [name: string, operation: Operation] {
+  const number = dice.below(9)
+  const item = itemOf(number)
+  const key = keyOf(number)
+  const soon = dice.chance(0.7)
+  const operations: readonly (readonly [string, Operation])[] = [
+    ['insertIds', async (tx) => (await insertIds(tx, tables, group, [item.id], null)).has(item.id.identity)],
+    ['lockParkedKeys', async (tx) => [...(await lockParkedKeys(tx, tables, group, [item, itemOf(number + 1)]))].sort()],
+    [
+      'park',
+      (tx) => park(tx, tables, group, [{ place: keyPlaceOf(item) as string, dueInMs: soon ? 0 : null }], [item]),
+    ],
+    ['countKeysAside', (tx) => countKeysAside(tx, tables, group, 100)],
+    ['lockHead', (tx) => lockHead(tx, tables, group, key)],
+    ['setDue', (tx) => setDue(tx, tables, group, key, soon ? 0 : null)],
+    ['releaseHead', (tx) => releaseHead(tx, tables, group, key)],
+    [
+      'readParked',
+      async (tx) => (await readParked(tx, tables, group, key, 2)).map(({ id, record }) => [id, record.key]),
+    ],
+    ['deleteParked', async (tx) => deleteParked(tx, tables, await readParked(tx, tables, group, key, 1))],
+    [
+      'buryParked',
+      async (tx) => {
+        const [first] = await readParked(tx, tables, group, key, 1)
+        return first === undefined ? null : buryParked(tx, tables, first.number, 'HANDLER_FAILED', error, true, false)
+      },
+    ],
+    [
+      'storeDeadLetters',
+      (tx) => storeDeadLetters(tx, tables, group, [{ item, reason: 'HANDLER_FAILED', error, parks: soon }], false),
+    ],
+    ['startAttempt', (tx) => startAttempt(tx, tables, group, item.id, 3)],
+    ['recordAttempt', (tx) => recordAttempt(tx, tables, group, item.id, error, soon)],
+    ['takeBackAttempt', (tx) => takeBackAttempt(tx, tables, group, item.id)],
+    ['readAttempts', async (tx) => [...(await readAttempts(tx, tables, group, [item.id]))]],
+    [
+      'claimKey',
+      async (tx) => {
+        const claim = await claimed(tx, redriveKey)
+        if (typeof claim === 'string') return claim
+        const { key: its, first, attempt } = claim as { key: ParkedKey; first: { id: string }; attempt: number | null }
+        return [its, first.id, attempt]
+      },
+    ],
+    [
+      'claimLetter',
+      async (tx) => {
+        const letter = (await claimed(tx, redriveLetter)) as Record<string, unknown> | null
+        return letter === null ? null : [letter.attempts, letter.tries, letter.parks, letter.digest, letter.offset]
+      },
+    ],
+  ]
+  return dice.pick(operations)
+}
+
+/** One session on both sides. */
+interface Twin {
+  readonly client: pg.Client & { processID?: number }
+  readonly model: Tx
+  /** What it waits for: the answers to come. */
+  waiting: { readonly what: string; readonly real: Pending; readonly model: Pending } | null
+  open: boolean
+}
+
+interface Pending {
+  ended: boolean
+  readonly answer: Promise<unknown>
+}
+
+function pending(work: Promise<unknown>): Pending {
+  const state: { ended: boolean; answer: Promise<unknown> } = { ended: false, answer: Promise.resolve() }
+  state.answer = work
+    .then(
+      (answer) => answer ?? null,
+      ({ code, message }: Error & { code?: string }) => `failed: ${code ?? message}`,
+    )
+    .finally(() => {
+      state.ended = true
+    })
+  return state
+}
+
+/** Resolves once the statement has ended, or waits for somebody. */
+async function settledInPostgres({ client }: Twin, real: Pending): Promise<void> {
+  await until(
+    async () => {
+      if (real.ended) return true
+      const { rows } = await observer.query('SELECT cardinality(pg_blocking_pids($1)) AS blockers', [client.processID])
+      return rows[0].blockers > 0
+    },
+    { what: 'a statement that ends or waits' },
+  )
+}
+
+/** Lets two sides do the same until the dice end it; answers how much was done, and how often somebody waited. */
+async function runTwins(seed: number): Promise<{ readonly done: number; readonly waited: number }> {
+  await observer.query(
+    `TRUNCATE oncebox.inbox, oncebox.parked_key, oncebox.parked_delivery, oncebox.dead_letter, oncebox.attempt`,
+  )
+  const dice = diceOf(seed)
+  const timeline = new Timeline()
+  const database = new ModelDatabase()
+  const nothing = (): void => undefined
+  let mistake: unknown
+  const pool = modelPool({
+    database,
+    timeline,
+    process: new SimulatedProcess(timeline),
+    dice: diceOf(seed, 1),
+    reachable: () => true,
+    sessions: new Set(),
+    tell: nothing,
+    unknown: (caught) => {
+      if (!(caught instanceof Error) || !('code' in caught)) mistake = caught
+    },
+    run: runInboxStatement,
+  })
+  const settle = (): Promise<void> => timeline.run(timeline.now + 100, () => false)
+  const twins: Twin[] = []
+  for (const client of clients) {
+    const connecting = pool.connect()
+    await settle()
+    const session = await connecting
+    const model: Tx = {
+      query: async (text, values) => ({ rows: (await session.query(text, [...(values ?? [])])).rows as never[] }),
+    }
+    twins.push({ client, model, waiting: null, open: false })
+  }
+  let done = 0
+  let waited = 0
+  for (let step = 0; step < 60; step++) {
+    const free = twins.filter(({ waiting }) => waiting === null)
+    if (free.length === 0) break
+    const twin = dice.pick(free)
+    const fate = dice.next()
+    const [what, operation] = !twin.open
+      ? (['BEGIN', (tx: Tx) => tx.query('BEGIN').then(() => null)] as const)
+      : fate < 0.18
+        ? (['COMMIT', (tx: Tx) => tx.query('COMMIT').then(() => null)] as const)
+        : fate < 0.24
+          ? (['ROLLBACK', (tx: Tx) => tx.query('ROLLBACK').then(() => null)] as const)
+          : operationAtRandom(dice)
+    twin.open = what !== 'COMMIT' && what !== 'ROLLBACK'
+    const real = pending(operation(fromPg(twin.client)))
+    const model = pending(operation(twin.model))
+    twin.waiting = { what, real, model }
+    await settle()
+    if (mistake !== undefined) throw mistake
+    let deadlock = false
+    // Whoever was waiting may go on by this, and whoever waits for them.
+    for (const each of [twin, ...twins.filter((other) => other !== twin)]) {
+      if (each.waiting === null) continue
+      const { what: asked, real: inPostgres, model: inModel } = each.waiting
+      const told = `seed ${seed}, step ${step}: ${asked}`
+      if (!inModel.ended) {
+        await settledInPostgres(each, inPostgres)
+        expect(inPostgres.ended, `${told} waits in the model`).toBe(false)
+        waited++
+        continue
+      }
+      const answer = await inModel.answer
+      deadlock ||= answer === 'failed: 40P01'
+      if (deadlock) break
+      expect(await inPostgres.answer, told).toEqual(answer)
+      each.waiting = null
+      done++
+    }
+    if (deadlock) break
+  }
+  // Rolling back lets those go on who wait.
+  for (const { client } of twins) await observer.query('SELECT pg_cancel_backend($1)', [client.processID])
+  await Promise.all(twins.map(({ waiting }) => waiting?.real.answer))
+  await Promise.all(twins.map(({ client }) => client.query('ROLLBACK')))
+  return { done, waited }
+}
+
+test('keys that wait, dead letters, attempts and ids: the model answers as Postgres does, and waits where it waits', async () => {
+  let done = 0
+  let waited = 0
+  for (let seed = 1; seed <= 40; seed++) {
+    const run = await runTwins(seed)
+    done += run.done
+    waited += run.waited
+  }
+  expect(done).toBeGreaterThan(700)
+  expect(waited).toBeGreaterThan(50)
+}, 120_000)
