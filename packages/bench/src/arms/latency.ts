@@ -26,6 +26,7 @@ const kafka = new kafkajs.Kafka({
 const written = new Float64Array(total)
 const received = new Float64Array(total)
 let receivedCount = 0
+const connections = 6
 const sequencePattern = /"seq":(\d+)/
 
 const consumer = kafka.consumer({ groupId: `latency-${process.pid}`, maxWaitTimeInMs: 100, minBytes: 1 })
@@ -51,19 +52,19 @@ type Write = (sequences: readonly number[]) => Promise<void>
 
 async function throughOutbox(): Promise<Write> {
   const outbox = createOutbox({ source: 'bench' })
-  const clients = await Promise.all(
-    Array.from({ length: 6 }, async () => {
-      const client = new pg.Client({ connectionString: process.env.DATABASE_URL })
-      await client.connect()
-      return client
-    }),
-  )
-  let turn = 0
+  // Whoever finds no connection free waits for one: a client takes one statement at a time. All are there before it begins.
+  const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: connections })
+  const clients = await Promise.all(Array.from({ length: connections }, () => pool.connect()))
+  for (const client of clients) client.release()
   return async (sequences) => {
-    // A single statement is a transaction of its own: its answer is the answer of its COMMIT.
-    const client = clients[turn++ % clients.length] as pg.Client
     const messages = sequences.map((n) => ({ topic, key: `k${n % 1_000}`, type, data: payloadOf(n) }))
-    await outbox.emitMany(fromPg(client), messages)
+    const client = await pool.connect()
+    try {
+      // A single statement is a transaction of its own: its answer is the answer of its COMMIT.
+      await outbox.emitMany(fromPg(client), messages)
+    } finally {
+      client.release()
+    }
     const at = performance.now()
     for (const sequence of sequences) written[sequence] = at
   }
