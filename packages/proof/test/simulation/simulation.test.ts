@@ -34,6 +34,17 @@ test('every deliberate defect is found', async () => {
   expect(found.size).toBe(Object.keys(defects).length)
 }, 120_000)
 
+test('a write under an epoch that is over is found as such, also where nothing came of it', async () => {
+  const defect = defects['a write without the epoch'] ?? {}
+  const found: string[][] = []
+  for (let seed = 1; found.length < 5; seed++) {
+    const { violations } = await runSchedule(scheduleOf(seed), { defect })
+    if (violations.length > 0) found.push([...new Set(violations.map(({ rule }) => rule))])
+  }
+  expect(found.filter((rules) => !rules.includes('staleWrite'))).toEqual([])
+  expect(found).toContainEqual(['staleWrite'])
+})
+
 test('a failing seed becomes a short story with the message that was lost', async () => {
   const defect = defects['ignore xip'] ?? {}
   let seed = 1
