@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 /** The repository's root, with a slash at its end. */
@@ -14,10 +14,12 @@ export function page(path: string): Page {
   return { path, text: readFileSync(root + path, 'utf8') }
 }
 
-/** The pages a reader comes to: the top-level ones, those of docs/ and of the examples. */
+/** The pages a reader comes to: the top-level ones, those of docs/, of the examples and of the packages. */
 export function pages(): Page[] {
   const top = readdirSync(root).filter((name) => name.endsWith('.md'))
-  return [...top, ...below('docs'), ...below('examples')].map(page)
+  const ofPackages = readdirSync(`${root}packages`).map((name) => `packages/${name}/README.md`)
+  const there = ofPackages.filter((path) => existsSync(root + path))
+  return [...top, ...below('docs'), ...below('examples'), ...there].map(page)
 }
 
 function below(folder: string): string[] {

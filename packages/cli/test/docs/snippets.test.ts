@@ -78,6 +78,7 @@ beforeAll(async () => {
       noEmit: true,
       declaration: false,
       sourceMap: false,
+      inlineSources: false,
       allowImportingTsExtensions: true,
       moduleDetection: 'force',
     },
