@@ -112,6 +112,20 @@ export class ParkedTable {
     return row?.[0] === '1' ? JSON.parse(row[1] ?? '[]') : null
   }
 
+  /**
+   * Whether the lane is still ours. Asked after a read that found nothing: when the number of lanes changed before it, what
+   * waits belongs to another lane now, and is not out.
+   */
+  async held(): Promise<boolean> {
+    const rows = await this.#session.rows(
+      `SELECT 1 FROM ${this.#tables.relayCursor}
+      WHERE lane = $1::smallint AND epoch = $2::bigint AND token = $3::uuid`,
+      this.#key(),
+      'oncebox_lane_held',
+    )
+    return rows.length > 0
+  }
+
   #key(): [number, string, string] {
     return [this.#lease.lane, this.#lease.epoch, this.#lease.token]
   }

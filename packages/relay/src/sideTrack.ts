@@ -32,11 +32,13 @@ export class SideTrack {
     this.#parts = parts
   }
 
-  /** Learns what an earlier term moved aside. */
+  /** Learns what an earlier term moved aside. @throws OnceboxError `LEASE_LOST` */
   async load(): Promise<void> {
-    const { table, partitions, settings } = this.#parts
+    const { table, lease, partitions, settings } = this.#parts
     const now = settings.clock.now()
-    for (const { topic, key, code, pinned } of await table.load()) {
+    const loaded = await table.load()
+    if (!(await table.held())) throw leaseLost(lease)
+    for (const { topic, key, code, pinned } of loaded) {
       const partition = key === null || pinned === null ? null : partitionOf(Buffer.from(key), pinned)
       const scope = scopeOf({ topic, key, partition }, code)
       // What comes for the partition has to be known as such from the first message on.
@@ -119,8 +121,9 @@ export class SideTrack {
     }
     group.after = page.entries.at(-1)?.position ?? group.after
     if (page.cut) return
-    if (group.leftBehind) this.#postpone(group, group.code)
-    else this.groups.remove(scope)
+    if (group.leftBehind) return this.#postpone(group, group.code)
+    if (!(await table.held())) throw leaseLost(lease)
+    this.groups.remove(scope)
   }
 
   #postpone(group: ParkedGroup, code: ErrorCode): void {

@@ -3,7 +3,9 @@ import { changeLanes, type Relay } from '@oncebox/relay'
 import { until } from '@oncebox/testkit'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { ParkedGroup } from '../dist/parkedGroups.js'
 import { type Bench, bench } from './relayBench.js'
+import { sideTrackOn } from './sideTrackBench.js'
 
 const snapshot = fc
   .tuple(fc.integer({ min: 1, max: 20 }), fc.uniqueArray(fc.integer({ min: 1, max: 20 })))
@@ -120,6 +122,30 @@ describe('the number of lanes', () => {
     for (const relay of relays) await relay.start()
     await until(() => at.values('bad').length === 8, { what: 'the messages that were moved aside', deadlineMs: 20_000 })
     for (const key of ['a', 'b', 'c', 'd']) expect(firstsOf(at, 'bad', key)).toEqual([1, 2])
+  })
+
+  test('G4: a relay whose lane is no more does not take what was moved to another lane for sent', async () => {
+    await using at = await bench()
+    await share(at, 2)
+    at.transport.refuse(() => 'RECORD_TOO_LARGE')
+    for (const lane of [0, 1]) {
+      for (const key of ['a', 'b', 'c', 'd']) await at.emit('t', key, '1')
+      await at.relay({ lane }).drain()
+    }
+    at.transport.refuse(null)
+    await using old = await sideTrackOn(at, 1)
+    await old.sideTrack.load()
+    const groups = old.sideTrack.groups.size
+    expect(groups).toBeGreaterThan(0)
+    await using late = await sideTrackOn(at, 0)
+    await share(at, 1)
+    const group = old.sideTrack.groups.due(Number.POSITIVE_INFINITY) as ParkedGroup
+    await expect(old.sideTrack.release(group)).rejects.toMatchObject({ code: 'LEASE_LOST' })
+    // As long as it waits, later messages of its keys do.
+    expect(old.sideTrack.groups.size).toBe(groups)
+    // Nor does one that had taken its lane, and not looked yet what waits there.
+    await expect(late.sideTrack.load()).rejects.toMatchObject({ code: 'LEASE_LOST' })
+    expect(at.values('t')).toEqual([])
   })
 
   test('G1: a relay that runs on takes over what was of lanes that are no more', async () => {

@@ -4,18 +4,11 @@ import { postgresVersions } from '@oncebox/testkit/harness'
 import type { OutgoingRecord, Publisher } from '@oncebox/transport'
 import { memoryTransport } from '@oncebox/transport/memory'
 import { describe, expect, test } from 'vitest'
-import { type Acquired, acquire } from '../dist/cursor.js'
 import type { Entry } from '../dist/entry.js'
-import { ParkedTable } from '../dist/parked.js'
 import type { ParkedGroup } from '../dist/parkedGroups.js'
-import { ParkQueue } from '../dist/parkQueue.js'
-import { Partitions } from '../dist/partitions.js'
 import { PollingSource } from '../dist/pollingSource.js'
-import { Publications } from '../dist/publications.js'
-import { Session } from '../dist/session.js'
-import { relaySettings } from '../dist/settings.js'
-import { SideTrack } from '../dist/sideTrack.js'
 import { bench, published } from './relayBench.js'
+import { sideTrackOn } from './sideTrackBench.js'
 
 const keyIs = (name: string) => (record: OutgoingRecord) => Buffer.from(record.key ?? []).toString() === name
 
@@ -163,43 +156,21 @@ describe('messages that join the side track', () => {
 
   test('G4: are not overtaken when the cause is gone while they are on their way', async () => {
     await using at = await bench()
-    const session = await Session.open(at.database.pool, { timeoutMs: 20_000 })
-    try {
-      const names = tables()
-      const own = { lane: 0, leaseMs: 60_000, holder: 'test', ownToken: null, monotonicMs: () => performance.now() }
-      const { lease, progress } = (await acquire(session, names, own)) as Acquired
-      const publisher = at.transport.publisher()
-      const settings = relaySettings({ pool: at.database.pool, publisher })
-      const { logger, clock, onEvent } = settings
-      const table = new ParkedTable(session, names, lease)
-      const queue = new ParkQueue({ table, lease, clock, onEvent, onParked: () => undefined })
-      const partitions = new Partitions({
-        session,
-        tables: names,
-        publisher,
-        createTopics: null,
-        lane: 0,
-        logger,
-        onEvent,
-      })
-      const publications = new Publications(0)
-      const sideTrack = new SideTrack({ table, queue, lease, publisher, partitions, publications, settings })
-      for (const value of ['a1', 'a2']) await at.emit('t', 'a', value)
-      const share = { lane: 0, lanes: 1 }
-      const source = new PollingSource({ session, tables: names, share, progress, pageRows: 10, pageBytes: 10_000 })
-      const [first, second] = (await source.read()).entries as [Entry, Entry]
-      sideTrack.open(first, 'RECORD_REFUSED')
-      sideTrack.add([first], 'RECORD_REFUSED')
-      await queue.flush()
-      // Nothing copies it until somebody asks for that.
-      sideTrack.add([second], 'RECORD_REFUSED')
-      expect(sideTrack.settled).toBe(false)
-      await sideTrack.release(sideTrack.groups.due(Number.POSITIVE_INFINITY) as ParkedGroup)
-      expect(at.values('t')).toEqual(['a1', 'a2'])
-      expect([sideTrack.settled, sideTrack.groups.size]).toEqual([true, 0])
-    } finally {
-      session.close()
-    }
+    await using side = await sideTrackOn(at)
+    const { session, progress, queue, sideTrack } = side
+    for (const value of ['a1', 'a2']) await at.emit('t', 'a', value)
+    const share = { lane: 0, lanes: 1 }
+    const source = new PollingSource({ session, tables: tables(), share, progress, pageRows: 10, pageBytes: 10_000 })
+    const [first, second] = (await source.read()).entries as [Entry, Entry]
+    sideTrack.open(first, 'RECORD_REFUSED')
+    sideTrack.add([first], 'RECORD_REFUSED')
+    await queue.flush()
+    // Nothing copies it until somebody asks for that.
+    sideTrack.add([second], 'RECORD_REFUSED')
+    expect(sideTrack.settled).toBe(false)
+    await sideTrack.release(sideTrack.groups.due(Number.POSITIVE_INFINITY) as ParkedGroup)
+    expect(at.values('t')).toEqual(['a1', 'a2'])
+    expect([sideTrack.settled, sideTrack.groups.size]).toEqual([true, 0])
   })
 })
 

@@ -173,6 +173,20 @@ export const relayMutants: readonly Mutant[] = [
     suite: { file: test('sideTrack'), tests: 'an oversize message' },
   },
   {
+    name: 'what was moved to another lane is taken for sent',
+    breaks: 'G4',
+    file: dist('sideTrack'),
+    edits: [
+      {
+        find: `if (!(await table.held()))
+            throw leaseLost(lease);
+        this.groups.remove(scope);`,
+        replace: 'this.groups.remove(scope);',
+      },
+    ],
+    suite: { file: test('lanes'), tests: 'a relay whose lane is no more' },
+  },
+  {
     name: 'keys move when a topic grows',
     breaks: 'G4',
     file: dist('partitions'),

@@ -69,6 +69,14 @@ const statements: Known = [
       database.cursors.get(String(values[0]), transaction) === undefined ? none : one(),
   ],
   [
+    'SELECT 1 FROM "oncebox"."relay_cursor"',
+    ({ database, transaction, values }) => {
+      const [lane, epoch, token] = values
+      const cursor = database.cursors.get(String(lane), transaction)
+      return cursor?.epoch === Number(epoch) && cursor.token === token ? one('1') : none
+    },
+  ],
+  [
     'change_lanes',
     async ({ database, transaction, values }) => {
       const { lanesBefore, exact } = await runChangeLanes(database, transaction, Number(values[0]))
