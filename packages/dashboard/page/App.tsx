@@ -74,6 +74,12 @@ export function App() {
 }
 
 function Navigation({ current }: { current: string }) {
+  const list = useRef<HTMLUListElement>(null)
+  // On a narrow screen the pages scroll sideways: the one that is shown is in sight.
+  useEffect(() => {
+    const link = list.current?.querySelector<HTMLElement>('[aria-current]')
+    if (link != null) list.current?.scrollTo({ left: link.offsetLeft - 24 })
+  }, [current])
   const { overview } = useLive()
   const { name, schema, mayAct } = useMe()
   const problems = overview?.problems.length ?? 0
@@ -87,7 +93,7 @@ function Navigation({ current }: { current: string }) {
         oncebox
       </a>
       <nav aria-label="Pages">
-        <ul>
+        <ul ref={list}>
           {pages.map(({ page, title }) => (
             <li key={page}>
               <a href={linkTo(page)} aria-current={page === current ? 'page' : undefined}>

@@ -42,7 +42,12 @@ export function moment(time: string, now = new Date()): string {
 }
 
 export function ago(time: string, nowMs = Date.now()): string {
-  return `${duration(Math.max(0, (nowMs - new Date(time).getTime()) / 1_000))} ago`
+  return since((nowMs - new Date(time).getTime()) / 1_000)
+}
+
+/** Of a span up to now. */
+export function since(seconds: number): string {
+  return seconds < 1 ? 'just now' : `${duration(seconds)} ago`
 }
 
 export function plural(number: number, noun: string): string {

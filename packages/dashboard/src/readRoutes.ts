@@ -81,8 +81,9 @@ export function readRoutes({ settings, sessions, databases, replays }: Room): Ho
   })
 
   routes.get('/blocked-keys', async (context) => {
+    const keys = context.get('visitor').maySeePayloads
     const found = await everywhere(databases, ({ reading }) =>
-      reading(async (tx) => [await blockedKeys(tx, { schema })]),
+      reading(async (tx) => [await blockedKeys(tx, { schema, keys })]),
     )
     return context.json({
       relay: found[0]?.relay ?? [],

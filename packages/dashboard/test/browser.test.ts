@@ -39,7 +39,7 @@ describe.skipIf(browserMissing() ?? (await kafkaMissing()))('the dashboard in a 
     stage = await openStage()
     browser = await openBrowser()
     address = await stage.serve()
-    if (pictures !== undefined) traffic = setInterval(() => void stage.emit(120), 250)
+    if (pictures !== undefined) traffic = setInterval(() => void stage.emit(24, 100), 100)
   })
   afterAll(async () => {
     clearInterval(traffic)
@@ -75,6 +75,13 @@ describe.skipIf(browserMissing() ?? (await kafkaMissing()))('the dashboard in a 
     return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`)
   }
 
+  /** Only when somebody wants to look at them. */
+  async function picture(page: Page, name: string): Promise<void> {
+    if (pictures === undefined) return
+    mkdirSync(pictures, { recursive: true })
+    await page.screenshot({ path: join(pictures, `${name}.png`) })
+  }
+
   /** The page's own data is there: a row, a check, the flow, or the sentence that there is none. */
   async function settled(page: Page, place: string): Promise<void> {
     const main = page.locator('main')
@@ -88,6 +95,7 @@ describe.skipIf(browserMissing() ?? (await kafkaMissing()))('the dashboard in a 
     ['light', 1280],
     ['dark', 1280],
     ['light', 400],
+    ['dark', 400],
   ] as const)('%s, %i wide', (colorScheme, width) => {
     test('no page has barriers, errors, foreign requests, or scrolls sideways', async () => {
       await using visited = await visit(address, { colorScheme, width })
@@ -101,11 +109,9 @@ describe.skipIf(browserMissing() ?? (await kafkaMissing()))('the dashboard in a 
         const sideways = Number(await page.evaluate('document.documentElement.scrollWidth - innerWidth'))
         const wrong = [...(await barriers(page)), ...(sideways > 0 ? [`scrolls sideways by ${sideways}`] : [])]
         if (wrong.length > 0) found[place] = wrong
-        if (pictures !== undefined) {
-          if (place === 'overview') await page.waitForTimeout(20_000)
-          mkdirSync(pictures, { recursive: true })
-          await page.screenshot({ path: join(pictures, `${place}-${colorScheme}-${width}.png`) })
-        }
+        // The chart begins with the page.
+        if (pictures !== undefined && place === 'overview') await page.waitForTimeout(20_000)
+        await picture(page, `${place}-${colorScheme}-${width}`)
       }
       expect(found).toEqual({})
       expect(complaints).toEqual([])
@@ -124,9 +130,12 @@ describe.skipIf(browserMissing() ?? (await kafkaMissing()))('the dashboard in a 
     await page.getByText('billing', { exact: false }).first().waitFor()
     await page.getByRole('button', { name: 'Show the payload and headers' }).click()
     expect(await page.locator('pre').textContent()).toContain(JSON.stringify(markup).slice(1, -1))
+    await picture(page, 'message')
     await page.getByRole('link', { name: /^Dead letter \d/ }).click()
     await page.getByText('card declined').first().waitFor()
+    await picture(page, 'dead-letter')
     for (const summary of await page.locator('summary').all()) await summary.click()
+    await picture(page, 'dead-letter-open')
     expect(await page.locator('main').textContent()).toContain(markup)
     expect(await page.title()).toBe('Dead letters · oncebox')
     expect(await barriers(page)).toEqual([])
@@ -162,6 +171,7 @@ describe.skipIf(browserMissing() ?? (await kafkaMissing()))('the dashboard in a 
     await page.context().setOffline(true)
     await open(page, 'dead-letters')
     await page.getByRole('alert').first().waitFor()
+    await picture(page, 'offline')
     await open(page, 'overview')
     await page.locator('.flow').waitFor()
   })
@@ -174,6 +184,7 @@ describe.skipIf(browserMissing() ?? (await kafkaMissing()))('the dashboard in a 
     await page.getByRole('button', { name: 'Publish 10 messages again' }).click()
     await page.getByRole('button', { name: 'Start' }).click()
     await page.locator('.replays').getByText('done').waitFor()
+    await picture(page, 'replay-done')
     const { rows } = await stage.database.pool.query(
       `SELECT count(*)::int AS invoices FROM invoice WHERE customer = 'customer-1'`,
     )
@@ -191,6 +202,7 @@ describe.skipIf(browserMissing() ?? (await kafkaMissing()))('the dashboard in a 
     await dialog.getByRole('button', { name: 'Start' }).click()
     expect(await dialog.isVisible()).toBe(true)
     await page.getByLabel('Why').fill('rates were wrong')
+    await picture(page, 'replay-again')
     await dialog.getByRole('button', { name: 'Start' }).click()
     await page.locator('.replays').getByText('handled again by billing').waitFor()
     const invoices = async () => {
@@ -228,6 +240,7 @@ describe.skipIf(browserMissing() ?? (await kafkaMissing()))('the dashboard in a 
       .getByRole('button', { name: `Pause topic ${stage.topic}` })
       .click()
     await page.getByRole('button', { name: `Resume topic ${stage.topic}` }).waitFor()
+    await picture(page, 'paused')
     await open(page, 'overview')
     await page.locator('.problems').getByText(`Topic "${stage.topic}" was paused`).waitFor()
     await open(page, 'storage')
@@ -259,6 +272,7 @@ describe.skipIf(browserMissing() ?? (await kafkaMissing()))('the dashboard in a 
     await page.getByRole('dialog').waitFor()
     expect(await barriers(page)).toEqual([])
     await page.keyboard.type('the card works again')
+    await picture(page, 'retry')
     await tabTo(/^Retry 1 dead letter$/)
     await page.keyboard.press('Enter')
     await page.getByText('No key waits.').waitFor({ timeout: 30_000 })
@@ -270,6 +284,41 @@ describe.skipIf(browserMissing() ?? (await kafkaMissing()))('the dashboard in a 
       `SELECT action, done_by, why FROM oncebox.dead_letter_action ORDER BY number LIMIT 1`,
     )
     expect(actions).toEqual([{ action: 'retry', done_by: 'ada', why: 'the card works again' }])
+    expect(complaints).toEqual([])
+  })
+
+  test('a stuck key goes on after three clicks from the first page, each on a button that says so', async () => {
+    await stage.poison('customer-50', 4)
+    const stuck = async () => {
+      const { rows } = await stage.database.pool.query(`SELECT count(*)::int AS letters FROM oncebox.dead_letter`)
+      return rows[0].letters === 1
+    }
+    await until(stuck, { what: 'the key to be stuck', deadlineMs: 30_000 })
+    stage.mend()
+    await using visited = await visit(address)
+    const { page, complaints } = visited
+    const began = performance.now()
+    let clicks = 0
+    const click = async (name: RegExp) => {
+      clicks += 1
+      await page.getByRole('button', { name }).or(page.getByRole('link', { name })).click()
+    }
+    await click(/^Read why, retry or discard$/)
+    await page.getByText('HANDLER_FAILED').waitFor()
+    await picture(page, 'stuck')
+    await click(/^Retry$/)
+    await picture(page, 'stuck-confirm')
+    await click(/^Retry 1 dead letter$/)
+    const handled = async () => {
+      const { rows } = await stage.database.pool.query(
+        `SELECT coalesce(json_agg(number), '[]')::text AS numbers FROM invoice WHERE customer = 'customer-50'`,
+      )
+      return rows[0].numbers === '[0, 1, 2, 3]'
+    }
+    await until(handled, { what: 'the orders of the key to be billed in order', deadlineMs: 60_000 })
+    if (pictures !== undefined) console.info(`${clicks} clicks, ${Math.round(performance.now() - began)} ms`)
+    await page.getByText('There are none.').waitFor()
+    expect(clicks).toBe(3)
     expect(complaints).toEqual([])
   })
 })

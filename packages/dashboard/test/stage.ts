@@ -14,17 +14,23 @@ import { type TestDatabase, testDatabase, testKafka, uniqueName } from '@oncebox
 import { Kafka, logLevel } from 'kafkajs'
 import { z } from 'zod'
 
-/** A payload and an error that would do harm if they were taken for markup. */
-export const markup = '<img src=x onerror="document.title=\'owned\'"><script>document.title="owned"</script>'
+/** A payload and an error that would do harm if they were taken for markup; for pictures something that harms nobody. */
+export const markup =
+  process.env.ONCEBOX_SCREENSHOTS === undefined
+    ? '<img src=x onerror="document.title=\'owned\'"><script>document.title="owned"</script>'
+    : 'expired 04/25'
 
 /** Real messages in a real Postgres and Kafka: most are handled, one key is stuck, one topic is missing. */
 export interface Stage extends AsyncDisposable {
   readonly database: TestDatabase
   readonly topic: string
   readonly missingTopic: string
+  /** Makes the handler refuse the orders of a key, and writes some. */
+  poison(key: string, count: number): Promise<void>
   /** Makes the handler accept what it refuses. */
   mend(): void
-  emit(count: number): Promise<void>
+  /** Orders of twelve customers, beginning with that number. Default 0. */
+  emit(count: number, firstCustomer?: number): Promise<void>
   /** Serves the dashboard on loopback and answers its address. */
   serve(options?: Partial<DashboardOptions>, mount?: string): Promise<string>
 }
@@ -47,15 +53,17 @@ export async function openStage(): Promise<Stage> {
   const inspector = kafkajsInspector({ brokers })
   for (const one of [publisher, subscriber, auditing, inspector]) cleanup.defer(() => one.close())
 
-  const emit = async (count: number): Promise<void> => {
+  const write = async (count: number, keyOf: (number: number) => string): Promise<void> => {
     const outbox = createOutbox({ source: 'shop' })
     await pgDatabase(database.pool).transaction(async ({ tx }) => {
       for (let number = 0; number < count; number++) {
-        const key = `customer-${number % 12}`
-        await outbox.emit(tx, { topic, key, type: 'order.created', data: { number, note: markup } })
+        const key = keyOf(number)
+        await outbox.emit(tx, { topic, key, type: 'order.created', data: { number, customer: key, note: markup } })
       }
     })
   }
+  const emit = (count: number, firstCustomer = 0) =>
+    write(count, (number) => `customer-${firstCustomer + (number % 12)}`)
   await emit(120)
   await pgDatabase(database.pool).transaction(async ({ tx }) => {
     const outbox = createOutbox({ source: 'shop' })
@@ -63,11 +71,17 @@ export async function openStage(): Promise<Stage> {
   })
 
   const messages = defineMessages({ 'order.created': { topic, schema: z.object({ number: z.number() }) } })
-  const relay = createRelay({ pool: database.pool, publisher, parkAfterMs: 300, topicRetryMs: 300 })
+  const relay = createRelay({
+    pool: database.pool,
+    publisher,
+    holder: 'relay-1',
+    parkAfterMs: 300,
+    topicRetryMs: 300,
+  })
   await relay.start()
   cleanup.defer(() => relay.stop())
 
-  let refusing = true
+  const refused = new Set(['customer-3'])
   const billing = createConsumer({
     db: pgDatabase(database.pool),
     subscriber,
@@ -76,7 +90,7 @@ export async function openStage(): Promise<Stage> {
     attempts: 1,
     handlers: {
       'order.created': async (message, { tx }) => {
-        if (refusing && message.key === 'customer-3') throw new Error(`card declined ${markup}`)
+        if (refused.has(message.key ?? '')) throw new Error(`card declined ${markup}`)
         await tx.query('INSERT INTO invoice VALUES ($1, $2)', [message.key, message.data.number])
       },
     },
@@ -126,9 +140,11 @@ export async function openStage(): Promise<Stage> {
     missingTopic,
     emit,
     serve,
-    mend: () => {
-      refusing = false
+    async poison(key, count) {
+      refused.add(key)
+      await write(count, () => key)
     },
+    mend: () => refused.clear(),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   }
 }

@@ -8,6 +8,8 @@ export interface BlockedKey {
   readonly topic: string
   /** SHA-256 of the key, hex: keys can be longer than a page is wide. */
   readonly keyDigest: string
+  /** Base64; null unless `keys` was asked for and this user may read it. */
+  readonly key: string | null
   /** RFC 3339 in UTC. */
   readonly since: string
   /** When the first is tried again; null while a dead letter is in front, which a person decides about. */
@@ -36,18 +38,25 @@ const rfc3339 = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY
  * find them: do not log it. Reads on `tx`.
  *
  * @param options.limit keys of consumers, 1 to 1,000. Default 100.
+ * @param options.keys reads the keys themselves, where this user may: a viewer may not. Default false.
  */
 export async function blockedKeys(
   tx: Tx,
-  options: { readonly schema?: string; readonly limit?: number } = {},
+  options: { readonly schema?: string; readonly limit?: number; readonly keys?: boolean } = {},
 ): Promise<BlockedKeys> {
   const schema = options.schema ?? defaultSchema
   const limit = Math.min(1_000, Math.max(1, Math.trunc(options.limit ?? 100)))
   const { parkedKey, parkedDelivery, deadLetter } = tables(schema)
+  const withKeys = options.keys === true && (await mayReadKeys(tx, deadLetter, parkedDelivery))
+  const base64 = (key: string) => `translate(encode(${key}, 'base64'), E'\\n', '')`
+  const firstKey = `SELECT ${base64('parked.key')} FROM ${parkedDelivery} AS parked
+         WHERE parked.consumer = head.consumer AND parked.topic = head.topic AND parked.key_digest = head.key_digest LIMIT 1`
+  const deadKey = `SELECT ${base64('dead.key')} FROM ${deadLetter} AS dead WHERE dead.number = letter.number`
   const { rows } = await tx.query<Row>(
     `SELECT head.consumer AS "group", head.topic, encode(head.key_digest, 'hex') AS "keyDigest",
        ${rfc3339('head.parked_at')} AS since, ${rfc3339('head.due_at')} AS "dueAt",
        behind.waiting, behind.first_id AS "firstWaitingId",
+       ${withKeys ? `coalesce((${deadKey}), (${firstKey}))` : 'NULL'} AS key,
        letter.number::text AS number, letter.message_id AS "messageId", letter.reason
      FROM (SELECT * FROM ${parkedKey} ORDER BY parked_at LIMIT ${limit + 1}) AS head
      CROSS JOIN LATERAL (
@@ -69,6 +78,15 @@ export async function blockedKeys(
     }),
     more: rows.length > limit,
   }
+}
+
+/** A statement that names what its user may not read fails as a whole. */
+async function mayReadKeys(tx: Tx, deadLetter: string, parkedDelivery: string): Promise<boolean> {
+  const { rows } = await tx.query<{ may: boolean }>(
+    `SELECT has_column_privilege($1::text, 'key', 'SELECT') AND has_column_privilege($2::text, 'key', 'SELECT') AS may`,
+    [deadLetter, parkedDelivery],
+  )
+  return rows[0]?.may === true
 }
 
 type Row = Omit<BlockedKey, 'behind'> & {

@@ -1,3 +1,4 @@
+import type { Tx } from '@oncebox/core'
 import { fromPg } from '@oncebox/core/pg'
 import {
   blockedKeys,
@@ -14,7 +15,7 @@ import {
 import { postgresVersions, type TestDatabase } from '@oncebox/testkit/harness'
 import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { migratedDatabase, publishAll, write } from './prepared.js'
+import { asViewer, migratedDatabase, publishAll, write } from './prepared.js'
 
 const hourMs = 3_600_000
 const lastHour = () => ({ fromMs: Date.now() - hourMs, toMs: Date.now() + hourMs })
@@ -171,6 +172,11 @@ describe.each(postgresVersions)('looking around, on Postgres %i', (version) => {
         { group: 'billing', waiting: 0, behind: null },
       ],
     })
+    const keys = async (tx: Tx) => (await blockedKeys(tx, { keys: true })).consumers.map(({ key }) => key)
+    expect(await keys(fromPg(client))).toEqual([Buffer.from('k1').toString('base64'), null])
+    const viewer = await asViewer(database).connect()
+    expect(await keys(fromPg(viewer))).toEqual([null, null])
+    viewer.release()
     expect(await blockedKeys(fromPg(client), { limit: 1 })).toMatchObject({ more: true, consumers: [{ waiting: 3 }] })
   })
 

@@ -7,7 +7,7 @@ import { Failure } from '../parts/Failure.tsx'
 import { LetterActions } from '../parts/LetterActions.tsx'
 import { Scroll } from '../parts/Scroll.tsx'
 import { linkTo } from '../route.ts'
-import { ago, count, moment, plural } from '../words.ts'
+import { ago, count, moment, plural, textOfBase64 } from '../words.ts'
 
 /** Keys whose messages wait: at consumers behind a dead letter, at the relay behind what cannot be published. */
 export function BlockedKeys() {
@@ -45,7 +45,10 @@ function Keys({ keys, onDone }: { keys: readonly Placed<BlockedKey>[]; onDone: (
             <th scope="col">Since</th>
             <th scope="col">Group</th>
             <th scope="col">Topic</th>
-            <th scope="col">Wait</th>
+            <th scope="col">Key</th>
+            <th scope="col" class="number">
+              Waiting
+            </th>
             <th scope="col">Behind</th>
             <th scope="col">
               <span class="hidden">Actions</span>
@@ -53,12 +56,13 @@ function Keys({ keys, onDone }: { keys: readonly Placed<BlockedKey>[]; onDone: (
           </tr>
         </thead>
         <tbody>
-          {keys.map(({ database, group, topic, keyDigest, since, waiting, behind, dueAt }) => (
+          {keys.map(({ database, group, topic, key, keyDigest, since, waiting, behind, dueAt }) => (
             <tr key={`${database} ${group} ${topic} ${keyDigest}`}>
               <td>{ago(since)}</td>
               <td>{group}</td>
               <td>{topic}</td>
-              <td class="number">{plural(waiting, 'message')}</td>
+              <td class="cut">{key === null ? <span class="soft">hidden</span> : textOfBase64(key)}</td>
+              <td class="number">{count(waiting)}</td>
               <td>
                 {behind !== null && (
                   <>
@@ -68,7 +72,7 @@ function Keys({ keys, onDone }: { keys: readonly Placed<BlockedKey>[]; onDone: (
                 )}
                 {behind === null && dueAt !== null && `a retry at ${moment(dueAt)}`}
               </td>
-              <td>
+              <td class="acts">
                 {behind !== null && (
                   <LetterActions filter={{ numbers: [behind.number], database }} letters={1} onDone={onDone} />
                 )}

@@ -49,11 +49,21 @@ function Group(props: { group: Placed<ConsumerStatus>; lag: readonly ConsumerLag
           <thead>
             <tr>
               <th scope="col">Topic</th>
-              <th scope="col">Partition</th>
-              <th scope="col">Next offset</th>
-              <th scope="col">Unread</th>
-              <th scope="col">For</th>
-              <th scope="col">Dead letters</th>
+              <th scope="col" class="number">
+                Partition
+              </th>
+              <th scope="col" class="number">
+                Next offset
+              </th>
+              <th scope="col" class="number">
+                Unread
+              </th>
+              <th scope="col" class="number">
+                For
+              </th>
+              <th scope="col" class="number">
+                Dead letters
+              </th>
             </tr>
           </thead>
           <tbody>

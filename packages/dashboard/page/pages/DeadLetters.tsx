@@ -38,12 +38,16 @@ function Groups() {
             <caption>By what went wrong, the most frequent first</caption>
             <thead>
               <tr>
-                <th scope="col">Letters</th>
+                <th scope="col" class="number">
+                  Letters
+                </th>
                 <th scope="col">Group</th>
                 <th scope="col">Type</th>
                 <th scope="col">Reason</th>
                 <th scope="col">Last</th>
-                <th scope="col">Keys wait</th>
+                <th scope="col" class="number">
+                  Keys waiting
+                </th>
                 <th scope="col">
                   <span class="hidden">Actions</span>
                 </th>
@@ -61,10 +65,10 @@ function Groups() {
                     <code>{row.reason}</code>
                   </td>
                   <td>{ago(row.lastAt)}</td>
-                  <td>{row.parking > 0 ? `behind ${count(row.parking)}` : 'no'}</td>
-                  <td>
+                  <td class="number">{row.parking > 0 ? count(row.parking) : '–'}</td>
+                  <td class="acts">
+                    {row.retrying > 0 && <Badge tone="wait">{count(row.retrying)} retrying</Badge>}{' '}
                     <LetterActions filter={filterOf(row)} letters={row.letters} onDone={again} />
-                    {row.retrying > 0 && <Badge tone="wait">{count(row.retrying)} retrying</Badge>}
                   </td>
                 </tr>
               ))}
@@ -105,11 +109,15 @@ function Letters({ filter }: { filter: LetterQuery }) {
             <caption>{count(value.count)} in all, the oldest first</caption>
             <thead>
               <tr>
-                <th scope="col">Number</th>
+                <th scope="col" class="number">
+                  Number
+                </th>
                 <th scope="col">Given up</th>
                 <th scope="col">Message</th>
                 <th scope="col">From</th>
-                <th scope="col">Attempts</th>
+                <th scope="col" class="number">
+                  Attempts
+                </th>
                 <th scope="col">State</th>
               </tr>
             </thead>

@@ -48,6 +48,7 @@ function Search() {
       <ById />
       <SearchForm verb="Search" onSearch={(query) => search(query, null)} />
       {failure !== null && <Failure failure={failure} />}
+      {found === null && failure === null && <p class="soft">Looking…</p>}
       {found !== null && <Rows found={found} />}
       {found?.before && (
         <p>

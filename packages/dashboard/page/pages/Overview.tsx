@@ -5,14 +5,14 @@ import { Flow } from '../parts/Flow.tsx'
 import { linkTo } from '../route.ts'
 
 /** Where each kind of problem is looked at more closely. */
-const closer: Readonly<Record<string, string>> = {
-  DEAD_LETTERS: 'dead-letters',
-  KEYS_PARKED: 'blocked-keys',
-  NO_RELAY: 'storage',
-  LANE_BEHIND: 'storage',
-  PAUSED: 'storage',
-  RING_FULL: 'storage',
-  LEAF_NOT_RECLAIMED: 'storage',
+const closer: Readonly<Record<string, readonly [page: string, words: string]>> = {
+  DEAD_LETTERS: ['dead-letters', 'Read why, retry or discard'],
+  KEYS_PARKED: ['blocked-keys', 'See what waits'],
+  NO_RELAY: ['storage', 'See the lanes'],
+  LANE_BEHIND: ['storage', 'See the lanes'],
+  PAUSED: ['storage', 'See what is paused, and resume'],
+  RING_FULL: ['storage', 'See the ring'],
+  LEAF_NOT_RECLAIMED: ['storage', 'See the ring'],
 }
 
 export function Overview() {
@@ -29,11 +29,13 @@ export function Overview() {
         <ul class="problems" aria-live="polite">
           {problems.map(({ code, what, next }) => (
             <li key={what}>
-              <strong>{what}</strong>
+              <div class="head">
+                <strong>{what}</strong>
+                <Closer code={code} />
+              </div>
               <p>
                 <WithCommands text={next} />
               </p>
-              {closer[code] !== undefined && <a href={linkTo(closer[code] ?? '')}>Look closer</a>}
             </li>
           ))}
         </ul>
@@ -47,5 +49,16 @@ export function Overview() {
         <Chart points={points} />
       </section>
     </>
+  )
+}
+
+function Closer({ code }: { code: string }) {
+  const there = closer[code]
+  if (there === undefined) return null
+  const [page, words] = there
+  return (
+    <a class="button" href={linkTo(page)}>
+      {words}
+    </a>
   )
 }

@@ -105,7 +105,7 @@ function Counted({ plan: { messages, exact, estimate, topics } }: { plan: Planne
         <strong>
           {exact ? '' : 'at least '}
           {count(messages)}
-        </strong>{' '}
+        </strong>
         {messages === 1 && exact ? 'message' : 'messages'}
         {!exact && ` among the first 50,000 rows of this time; about ${count(estimate)} in all of it`}
       </p>

@@ -2,12 +2,12 @@ import type { LaneStatus, LeafStatus, Pause } from '@oncebox/ops'
 import { useLive } from '../live.ts'
 import { Badge } from '../parts/Badge.tsx'
 import { WithCommands } from '../parts/Command.tsx'
-import { LaneSwitch, PausedTopics } from '../parts/Pause.tsx'
+import { describe, LaneSwitch, PausedTopics } from '../parts/Pause.tsx'
 import { Scroll } from '../parts/Scroll.tsx'
 import { bytes, count, duration } from '../words.ts'
 
 /** Problems that concern this page. */
-const mine = ['NO_RELAY', 'LANE_BEHIND', 'PAUSED', 'RING_FULL', 'LEAF_NOT_RECLAIMED', 'DATABASE_CHANGED']
+const mine = ['NO_RELAY', 'LANE_BEHIND', 'RING_FULL', 'LEAF_NOT_RECLAIMED', 'DATABASE_CHANGED']
 
 export function Storage() {
   const { overview } = useLive()
@@ -53,12 +53,22 @@ function Lanes({ lanes, paused }: { lanes: readonly LaneStatus[]; paused: readon
       <table>
         <thead>
           <tr>
-            <th scope="col">Lane</th>
+            <th scope="col" class="number">
+              Lane
+            </th>
             <th scope="col">Held by</th>
-            <th scope="col">Epoch</th>
-            <th scope="col">Waiting</th>
-            <th scope="col">Oldest</th>
-            <th scope="col">Parked</th>
+            <th scope="col" class="number">
+              Epoch
+            </th>
+            <th scope="col" class="number">
+              Waiting
+            </th>
+            <th scope="col" class="number">
+              Oldest
+            </th>
+            <th scope="col" class="number">
+              Parked
+            </th>
             <th scope="col">
               <span class="hidden">Actions</span>
             </th>
@@ -81,7 +91,11 @@ function Lane({ status, pause }: { status: LaneStatus; pause: Pause | undefined 
       <td class="number">{lane}</td>
       <td>
         {holder === null ? <Badge tone="bad">nobody</Badge> : <code>{holder}</code>}{' '}
-        {pause !== undefined && <Badge tone="wait">paused</Badge>}
+        {pause !== undefined && (
+          <>
+            <Badge tone="wait">paused</Badge> <span class="soft">{describe(pause)}</span>
+          </>
+        )}
       </td>
       <td class="number">{epoch}</td>
       <td class="number">
@@ -90,7 +104,7 @@ function Lane({ status, pause }: { status: LaneStatus; pause: Pause | undefined 
       </td>
       <td class="number">{oldestSeconds === null ? '–' : duration(oldestSeconds)}</td>
       <td class="number">{parked === 0 ? '–' : count(parked)}</td>
-      <td>
+      <td class="acts">
         <LaneSwitch lane={status} pause={pause} />
       </td>
     </tr>

@@ -43,8 +43,8 @@ export function Flow({ overview }: { overview: Overview }) {
       </Stop>
       <Arrow title="handled" lines={[rates === null ? '…' : rate(handled)]} />
       <Stop title="Effects">
-        <p>once for each of</p>
         <Big value={`≈ ${count(remembered)}`} label="remembered ids" />
+        <p>once for each, whatever comes twice</p>
       </Stop>
     </ol>
   )
@@ -83,7 +83,8 @@ function Arrow({ title, lines, stuck = false }: { title: string; lines: string[]
 function Big({ value, label }: { value: string; label: string }) {
   return (
     <p class="big">
-      <strong>{value}</strong> {label}
+      <strong>{value}</strong>
+      {label}
     </p>
   )
 }

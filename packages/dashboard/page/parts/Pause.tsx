@@ -1,10 +1,10 @@
 import type { LaneStatus, Pause } from '@oncebox/ops'
 import type { ComponentChildren } from 'preact'
-import { useState } from 'preact/hooks'
+import { useRef, useState } from 'preact/hooks'
 import { useMe } from '../App.tsx'
 import { api, type Target } from '../api.ts'
 import { useAsked } from '../asked.ts'
-import { count, duration, plural } from '../words.ts'
+import { count, plural, since } from '../words.ts'
 import { Confirm } from './Confirm.tsx'
 
 const nameOf = (target: Target): string => ('lane' in target ? `lane ${target.lane}` : `topic ${target.topic}`)
@@ -41,14 +41,16 @@ export function PausedTopics({ paused, topics }: { paused: readonly Pause[]; top
           None. The messages of a paused topic are moved aside, in order, while everything else flows on.
         </p>
       ) : (
-        <ul class="problems">
+        <ul class="problems wanted">
           {of.map((pause) => (
             <li key={pause.topic}>
               <strong>{pause.topic}</strong>
               <p>{describe(pause)}</p>
-              <Switch action="resume" target={{ topic: pause.topic ?? '' }}>
-                <p>What was moved aside is published first, in order.</p>
-              </Switch>
+              <p class="buttons-left">
+                <Switch action="resume" target={{ topic: pause.topic ?? '' }}>
+                  <p>What was moved aside is published first, in order.</p>
+                </Switch>
+              </p>
             </li>
           ))}
         </ul>
@@ -60,17 +62,22 @@ export function PausedTopics({ paused, topics }: { paused: readonly Pause[]; top
 
 /** Since when, by whom and why. */
 export function describe({ seconds, by, why }: Pause): string {
-  return `Paused ${duration(seconds)} ago by ${by}${why === null ? '' : `: ${why}`}`
+  return `Paused ${since(seconds)} by ${by}${why === null ? '' : `: ${why}`}`
 }
 
 function TopicToPause({ topics }: { topics: readonly string[] }) {
   const [asking, setAsking] = useState('')
+  const form = useRef<HTMLFormElement>(null)
   const open = (event: SubmitEvent) => {
     event.preventDefault()
     setAsking(String(new FormData(event.currentTarget as HTMLFormElement).get('topic') ?? '').trim())
   }
+  const pause = async (why: string) => {
+    await api.pause({ topic: asking }, why)
+    form.current?.reset()
+  }
   return (
-    <form class="search" onSubmit={open}>
+    <form class="search" ref={form} onSubmit={open}>
       <label>
         Topic
         <input name="topic" required autocomplete="off" spellcheck={false} list="known-topics" />
@@ -86,7 +93,7 @@ function TopicToPause({ topics }: { topics: readonly string[] }) {
           title={`Pause topic ${asking}?`}
           verb={`Pause topic ${asking}`}
           reason="optional"
-          onConfirm={(why) => api.pause({ topic: asking }, why)}
+          onConfirm={pause}
           onClose={() => setAsking('')}
         >
           <Written topic={asking} />
