@@ -1,7 +1,7 @@
 -- ----------------------------------------------------------------------
 -- Migration 0012: careful takeover
 --
---      How many messages at a time the holder of a partition handles because the one before it ended there. A holder
---      that ends there as well says thereby that it was one of so few: the next one goes by fewer.
+--      What a holder that is careful, because the one before it ended in this partition, has in hand: an array of the
+--      identities of a few messages, written before it handles them. If it ends as well, it was one of these.
 -- ----------------------------------------------------------------------
-ALTER TABLE held_partition ADD COLUMN at_a_time integer;
+ALTER TABLE held_partition ADD COLUMN in_hand json;

@@ -1,39 +1,29 @@
 /** How a partition is handled after a consumer that ended there without giving it back. */
 export interface Careful {
-  /** Messages a transaction at most; 1: alone, and its attempt is counted before it begins. */
-  readonly atATime: number
   /** For so many records more. */
   readonly records: number
   /** Without offsets nobody knows where the last one stopped: at least until then (milliseconds of the clock). */
   readonly untilMs: number
+  /** Identities of what those that ended here had in hand: handled alone, each attempt counted before it begins. */
+  readonly accused: ReadonlySet<string>
 }
 
 /**
- * Messages a transaction after a first death, whose cause may be any of a whole batch, and hardly ever is a message: one by
- * one would be a hundred times slower. Whoever ends among so few leaves few to be handled alone.
+ * Messages a transaction while nobody is accused. Hardly ever is it a message that ends a consumer, and one by one would be
+ * a hundred times slower; whoever ends among so few leaves so few accused.
  */
 export const carefulMessages = 32
 
 /** Longer than a transport without offsets takes to hand out again what a dead worker held. */
 const withoutOffsetsMs = 30_000
 
-/** `before`: how many at a time the one that ended had handled; null when it was not careful. Pure. */
-export function carefulAfter(before: number | null, nowMs: number, batchMessages: number): Careful {
-  const few = Math.min(carefulMessages, batchMessages)
-  return {
-    atATime: before === null && batchMessages > few ? few : 1,
-    records: before === null ? batchMessages : few,
-    untilMs: nowMs + withoutOffsetsMs,
-  }
+export function carefulFrom(nowMs: number, batchMessages: number, accused: Iterable<string>): Careful {
+  return { records: batchMessages, untilMs: nowMs + withoutOffsetsMs, accused: new Set(accused) }
 }
 
-/** True while records of the partition have to be handled with care. Pure. */
-export function isCareful(careful: Careful, withOffsets: boolean, nowMs: number): boolean {
-  return careful.records > 0 || (!withOffsets && nowMs < careful.untilMs)
-}
-
-export function afterRecords(careful: Careful, done: number): Careful {
-  return { ...careful, records: Math.max(0, careful.records - done) }
+/** True while records of the partition, after `done` more, have to be handled with care. Pure. */
+export function isCareful(careful: Careful, done: number, withOffsets: boolean, nowMs: number): boolean {
+  return careful.records > done || (!withOffsets && nowMs < careful.untilMs)
 }
 
 /** The partitions of a consumer that are handled with care, by name. */
@@ -51,20 +41,18 @@ export class Caution {
     this.#careful.delete(partition)
   }
 
-  /** How many messages the next transaction may have, once `done` records more are done; null: as many as it likes. */
-  atATime(partition: string, done: number, withOffsets: boolean, nowMs: number): number | null {
-    const careful = this.#careful.get(partition)
-    if (careful === undefined) return null
-    return isCareful(afterRecords(careful, done), withOffsets, nowMs) ? careful.atATime : null
+  of(partition: string): Careful | null {
+    return this.#careful.get(partition) ?? null
   }
 
   /** Counts records that are done; answers true when the partition has just been passed. */
   passed(partition: string, done: number, withOffsets: boolean, nowMs: number): boolean {
     const before = this.#careful.get(partition)
     if (before === undefined) return false
-    const after = afterRecords(before, done)
-    this.#careful.set(partition, after)
-    if (isCareful(after, withOffsets, nowMs)) return false
+    if (isCareful(before, done, withOffsets, nowMs)) {
+      this.#careful.set(partition, { ...before, records: Math.max(0, before.records - done) })
+      return false
+    }
     this.#careful.delete(partition)
     return true
   }

@@ -36,10 +36,10 @@ export type ConsumerEvent =
   /** A message that waited, or a dead letter that an operator retried, has been handled. */
   | ({ readonly type: 'redriven' } & MessageReference)
   /**
-   * The consumer before this one ended without giving the partition back: the first messages run `atATime` a transaction,
-   * and one by one, each attempt counted before it begins, when it ended while it was as careful.
+   * The consumer before this one ended without giving the partition back: the first messages run by few. `accused`: how
+   * many it had in hand while it was as careful; those run one by one, each attempt counted before it begins.
    */
-  | { readonly type: 'careful'; readonly topic: string; readonly partition: number; readonly atATime: number }
+  | { readonly type: 'careful'; readonly topic: string; readonly partition: number; readonly accused: number }
   /** A batch met a serialization failure or a deadlock; it goes on in transactions of `batchMessages`. */
   | { readonly type: 'conflict'; readonly topic: string; readonly partition: number; readonly batchMessages: number }
   /** The database was away, or a statement of the inbox itself failed: tried again after `retryAfterMs`, uncounted. */

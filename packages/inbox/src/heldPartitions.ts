@@ -5,8 +5,8 @@ import type { TopicPartition } from '@oncebox/transport'
 /** A partition that its last holder did not give back: it may have been ended by a message of it. */
 export interface Unfinished {
   readonly partition: TopicPartition
-  /** How many messages at a time it had handled with care, the fewest of several holders; null: it was not careful. */
-  readonly atATime: number | null
+  /** Identities of what it had noted as in hand: of several holders, all of theirs. */
+  readonly inHand: readonly string[]
 }
 
 /**
@@ -28,32 +28,35 @@ export async function holdPartitions(
      ON CONFLICT DO NOTHING`,
     [group, holder, wanted],
   )
-  const { rows } = await tx.query<{ place: number; at_a_time: number | null }>(
-    `SELECT (place - 1)::integer AS place, min(held.at_a_time) AS at_a_time
+  const { rows } = await tx.query<{ place: number; in_hand: string | null }>(
+    `SELECT (place - 1)::integer AS place, held.in_hand::text AS in_hand
      FROM json_array_elements($3::text::json) WITH ORDINALITY AS listed (wanted, place)
      JOIN ${tables.heldPartition} AS held
        ON held.consumer = $1::text AND held.holder <> $2::text::uuid AND held.topic = wanted ->> 0
-       AND held.topic_id = wanted ->> 1 AND held.partition = (wanted ->> 2)::integer
-     GROUP BY place ORDER BY place`,
+       AND held.topic_id = wanted ->> 1 AND held.partition = (wanted ->> 2)::integer`,
     [group, holder, wanted],
   )
-  return rows.map(({ place, at_a_time: atATime }) => ({ partition: partitions[place] as TopicPartition, atATime }))
+  const marks = Map.groupBy(rows, ({ place }) => place)
+  return Array.from(marks, ([place, own]) => ({
+    partition: partitions[place] as TopicPartition,
+    inHand: own.flatMap(({ in_hand: inHand }) => (inHand === null ? [] : (JSON.parse(inHand) as string[]))),
+  }))
 }
 
-/** Writes on the holder's own mark how many messages at a time it handles; null: as many as it likes. */
-export async function noteAtATime(
+/** Notes on the holder's own mark what it is about to handle; null: it is careful no more. */
+export async function noteInHand(
   tx: Tx,
   tables: Tables,
   group: string,
   holder: string,
   { topic, topicId, partition }: TopicPartition,
-  atATime: number | null,
+  identities: readonly string[] | null,
 ): Promise<void> {
   await tx.query(
-    `UPDATE ${tables.heldPartition} SET at_a_time = $6::integer
+    `UPDATE ${tables.heldPartition} SET in_hand = $6::text::json
      WHERE consumer = $1::text AND holder = $2::text::uuid AND topic = $3::text AND topic_id = $4::text
        AND partition = $5::integer`,
-    [group, holder, topic, topicId, partition, atATime],
+    [group, holder, topic, topicId, partition, identities === null ? null : JSON.stringify(identities)],
   )
 }
 
@@ -76,7 +79,7 @@ export async function forgetHolders(
   holder: string,
   partition: TopicPartition,
 ): Promise<void> {
-  await noteAtATime(tx, tables, group, holder, partition, null)
+  await noteInHand(tx, tables, group, holder, partition, null)
   await deleteMarks(tx, tables, [group, holder, jsonOf([partition])], 'held.holder <> $2::text::uuid')
 }
 

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { BatchHandler, TopicPartition } from '@oncebox/transport'
-import { carefulAfter } from './caution.js'
+import { carefulFrom } from './caution.js'
 import type { Counters } from './events.js'
-import { forgetHolders, holdPartitions, noteAtATime, releasePartitions } from './heldPartitions.js'
+import { forgetHolders, holdPartitions, noteInHand, releasePartitions } from './heldPartitions.js'
 import { storedOffsets } from './offsets.js'
 import { type BatchParts, processBatch } from './processBatch.js'
 
@@ -20,21 +20,13 @@ export function createPartitionHandler<Trx>(parts: BatchParts<Trx>, counters: Co
   let assigning: Promise<unknown> = Promise.resolve()
 
   async function takeOver(partitions: readonly TopicPartition[]): Promise<Map<TopicPartition, string>> {
-    const { offsets, unfinished } = await db.transaction(async ({ tx }) => {
-      const offsets = await storedOffsets(tx, tables, group, partitions)
-      const left = await holdPartitions(tx, tables, group, holder, partitions)
-      const unfinished = left.map(({ partition, atATime }) => ({
-        partition,
-        careful: carefulAfter(atATime, clock.now(), batchMessages),
-      }))
-      for (const { partition, careful } of unfinished) {
-        await noteAtATime(tx, tables, group, holder, partition, careful.atATime)
-      }
-      return { offsets, unfinished }
-    })
-    for (const { partition, careful } of unfinished) {
-      caution.begin(keyOf(partition), careful)
-      report.careful(partition, careful.atATime)
+    const { offsets, unfinished } = await db.transaction(async ({ tx }) => ({
+      offsets: await storedOffsets(tx, tables, group, partitions),
+      unfinished: await holdPartitions(tx, tables, group, holder, partitions),
+    }))
+    for (const { partition, inHand } of unfinished) {
+      caution.begin(keyOf(partition), carefulFrom(clock.now(), batchMessages, inHand))
+      report.careful(partition, inHand.length)
     }
     for (const partition of partitions) {
       reached.takeOver(partition, offsets.get(partition) ?? null)
@@ -72,9 +64,10 @@ export function createPartitionHandler<Trx>(parts: BatchParts<Trx>, counters: Co
       const overwrite = seek !== undefined && first !== null && BigInt(first) < seek
       // A message that ended a process was handed out before.
       const suspicious = batch.records.some(({ redelivered }) => redelivered !== false)
-      const atATime = (done: number) =>
-        suspicious ? caution.atATime(partition, done, first !== null, clock.now()) : null
-      const progress = await processBatch(parts, batch, overwrite, atATime)
+      const careful = suspicious ? caution.of(partition) : null
+      const note = (inHand: readonly string[]) =>
+        db.transaction(({ tx }) => noteInHand(tx, tables, group, holder, batch, inHand))
+      const progress = await processBatch(parts, batch, overwrite, careful && { ...careful, note })
       if (progress.done > 0) seeks.delete(partition)
       if (caution.passed(partition, progress.done, first !== null, clock.now())) {
         await db.transaction(({ tx }) => forgetHolders(tx, tables, group, holder, batch)).catch(report.marksFailed)

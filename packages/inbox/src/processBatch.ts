@@ -1,7 +1,8 @@
 import type { BatchProgress, IncomingBatch } from '@oncebox/transport'
 import { backoffMs } from './backoff.js'
-import { heldAt, nextSpan, type Span } from './batchPlan.js'
+import { heldAt, isolated, nextSpan, type Span } from './batchPlan.js'
 import { afterCommit, afterConflict, type BatchSize } from './batchSize.js'
+import { type Careful, carefulMessages, isCareful } from './caution.js'
 import { afterFailure, afterFate, afterSpanCommitted, type BatchState } from './decide.js'
 import { decodeItem, type Item } from './decode.js'
 import { type Failure, failureOf, newTrace } from './failure.js'
@@ -26,6 +27,12 @@ export interface BatchParts<Trx> extends SpanParts<Trx> {
   pauses: number
 }
 
+/** How a batch is handled after a consumer that ended in its partition. */
+export interface Care extends Careful {
+  /** Notes the identities of what is about to be handled, committed when it resolves. */
+  note(inHand: readonly string[]): Promise<void>
+}
+
 const blockedRetryMs = 5000
 const conflictPauseMs = 30
 /** Until the subscription has begun again. */
@@ -34,14 +41,13 @@ const databasePause = { minMs: 200, maxMs: 10_000 }
 
 /**
  * Settles the records of a batch in as few transactions as it takes, in order, and answers how far it got.
- * `overwrite`: the stored offset of this partition is of another life of its topic. `atATime`: once so many records are
- * done, how many the next transaction may have because a consumer ended here; null: as many as it likes.
+ * `overwrite`: the stored offset of this partition is of another life of its topic. `care`: a consumer ended here.
  */
 export async function processBatch<Trx>(
   parts: BatchParts<Trx>,
   batch: IncomingBatch,
   overwrite: boolean,
-  atATime: (done: number) => number | null,
+  care: Care | null,
 ): Promise<BatchProgress> {
   const { settings, report, suspects } = parts
   const { clock, random } = settings
@@ -53,17 +59,17 @@ export async function processBatch<Trx>(
     plan = heldAt(plan, blocked.index)
     retryAfterMs = blockedRetryMs
   }
+  for (const { id, index } of items) if (care?.accused.has(id.identity)) plan = isolated(plan, index)
   let state: BatchState = { plan, size: parts.size, conflictsAlone: 0, repeating: null }
 
   for (;;) {
     if (batch.signal.aborted || parts.stopping()) return { done: state.plan.done }
-    const few = atATime(state.plan.done)
-    const span = nextSpan(state.plan, Math.min(few ?? Number.POSITIVE_INFINITY, parts.size.messages))
+    const withCare = care !== null && isCareful(care, state.plan.done, batch.records[0]?.offset !== null, clock.now())
+    const span = nextSpan(state.plan, withCare ? Math.min(carefulMessages, parts.size.messages) : parts.size.messages)
     if (span === null) break
-    const failure =
-      few === 1
-        ? await tryCarefully(parts, batch, items, span.from, overwrite)
-        : await settleSpan(parts, batch, items, span, overwrite)
+    const failure = withCare
+      ? await settleCarefully(parts, batch, items, span, overwrite, care)
+      : await settleSpan(parts, batch, items, span, overwrite)
     if (failure === null) {
       state = afterSpanCommitted({ ...state, size: parts.size }, span, settings.batchMessages)
       parts.size = state.size
@@ -111,6 +117,27 @@ export async function processBatch<Trx>(
   }
   const { done } = state.plan
   return done < items.length && retryAfterMs !== undefined ? { done, retryAfterMs } : { done }
+}
+
+/** The span after a death: noted first, or, where it is one of those who are accused, as an attempt that is counted first. */
+async function settleCarefully<Trx>(
+  parts: BatchParts<Trx>,
+  batch: IncomingBatch,
+  items: Item[],
+  span: Span,
+  overwrite: boolean,
+  care: Care,
+): Promise<Failure | null> {
+  const identities = items.slice(span.from, span.to).map(({ id }) => id.identity)
+  if (identities.some((identity) => care.accused.has(identity))) {
+    return tryCarefully(parts, batch, items, span.from, overwrite)
+  }
+  try {
+    await care.note(identities)
+  } catch (error) {
+    return failureOf(error, newTrace(), batch.signal.aborted)
+  }
+  return settleSpan(parts, batch, items, span, overwrite)
 }
 
 /**

@@ -16,7 +16,7 @@ export interface Report {
   redriven(item: Item): void
   buried(item: Item, reason: string, error: unknown): void
   putOff(item: Item, retryAfterMs: number): void
-  careful(place: Place, atATime: number): void
+  careful(place: Place, accused: number): void
   redriveFailed(error: unknown): void
   marksFailed(error: unknown): void
   attemptFailed(item: Item, attempts: number, error: unknown): void
@@ -64,12 +64,12 @@ export function createReport(
       logger.debug({ group, ...referenceOf(item), retryAfterMs }, 'a handler put its message off')
       onEvent({ type: 'putOff', retryAfterMs, ...referenceOf(item) })
     },
-    careful({ topic, partition }, atATime) {
+    careful({ topic, partition }, accused) {
       logger.warn(
-        { group, topic, partition, atATime },
+        { group, topic, partition, accused },
         'the last consumer of this partition ended in the middle: going by few messages at first',
       )
-      onEvent({ type: 'careful', topic, partition, atATime })
+      onEvent({ type: 'careful', topic, partition, accused })
     },
     marksFailed(error) {
       logger.warn(

@@ -53,6 +53,8 @@ const partition = { topic: 'accounts', partition: 0, topicId: '' }
 /** A consumer that has the partition; `take` hands it records and answers how many at a time it handled. */
 async function holder(database: TestDatabase, batchMessages = 500) {
   const sizes: number[] = []
+  let accused: number | undefined
+  let dies = false
   const { subscriber, handler } = handedOut()
   const consumer = createConsumer({
     db: pgDatabase(asConsumer(database)),
@@ -60,9 +62,13 @@ async function holder(database: TestDatabase, batchMessages = 500) {
     group: 'bank',
     messages,
     batchMessages,
+    onEvent: (event) => {
+      if (event.type === 'careful') accused = event.accused
+    },
     handlers: {
-      deposited: batch(async (list) => {
+      deposited: batch(async (list, { tx }) => {
         sizes.push(list.length)
+        if (dies) await tx.query('SELECT pg_terminate_backend(pg_backend_pid())')
       }),
     },
   })
@@ -70,6 +76,14 @@ async function holder(database: TestDatabase, batchMessages = 500) {
   await handler().assigned([partition])
   return {
     consumer,
+    accused,
+    /** As `take`, but in the first transaction its session ends, as with the process; answers how many it had in hand. */
+    async dieOver(records: WireRecord[]) {
+      dies = true
+      const { done } = await handler().batch({ ...partition, records, signal: new AbortController().signal })
+      expect(done).toBe(0)
+      return [...sizes]
+    },
     giveBack: () => handler().revoked([partition]),
     async take(records: WireRecord[]) {
       sizes.length = 0
@@ -87,27 +101,28 @@ function several(count: number, redelivered: boolean | undefined): WireRecord[] 
 test('after a death, only what was handed out before is handled with care, where the transport knows', async () => {
   await using database = await businessDatabase()
   // The first holder of the partition ends without giving it back.
-  await holder(database, 3)
-  const { consumer, take } = await holder(database, 3)
-  expect(await take(several(3, false))).toEqual([3])
-  expect(await take([...several(2, false), recordOf('d', true)])).toEqual([1, 1, 1])
-  expect(await take(several(3, undefined))).toEqual([1, 1, 1])
+  await holder(database)
+  const { consumer, take } = await holder(database)
+  expect(await take(several(40, false))).toEqual([40])
+  expect(await take([...several(39, false), recordOf('d', true)])).toEqual([32, 8])
+  expect(await take(several(40, undefined))).toEqual([32, 8])
   await consumer.stop()
 })
 
-test('after one death messages go by few, after one more each alone, and after a good end as ever', async () => {
+test('after one death messages go by few; those that a second one had in hand go alone', async () => {
   await using database = await businessDatabase()
-  const eighty = () => several(80, undefined)
+  const sent = several(80, undefined)
   const first = await holder(database)
-  expect(await first.take(eighty())).toEqual([80])
+  expect(await first.dieOver(sent)).toEqual([80])
   const second = await holder(database)
-  expect(await second.take(eighty())).toEqual([32, 32, 16])
+  expect(await second.dieOver(sent)).toEqual([32])
   const third = await holder(database)
-  expect(await third.take(several(3, undefined))).toEqual([1, 1, 1])
+  expect([first, second, third].map(({ accused }) => accused)).toEqual([undefined, 0, 32])
+  expect(await third.take(sent)).toEqual([...Array(32).fill(1), 32, 16])
   await third.giveBack()
-  // The marks of those who ended are still there: nobody has passed what they stopped at.
+  // The marks of those who ended are still there: as many as a batch have not been passed.
   const fourth = await holder(database)
-  expect(await fourth.take(several(2, undefined))).toEqual([1, 1])
+  expect(await fourth.take(several(40, undefined))).toEqual([32, 8])
   for (const { consumer } of [first, second, third, fourth]) await consumer.stop()
 })
 
@@ -120,6 +135,7 @@ test('once as many as a batch are passed, a death is a first one again', async (
   // Care ends in the middle of what was handed over.
   expect(await second.take([0, 40, 80].flatMap(from))).toEqual([32, 32, 40, 16])
   const third = await holder(database, 40)
+  expect(third.accused).toBe(0)
   expect(await third.take(from(120))).toEqual([32, 8])
   for (const { consumer } of [first, second, third]) await consumer.stop()
 })

@@ -1,7 +1,7 @@
 import type { Message } from '@oncebox/core'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { afterRecords, Caution, carefulAfter, carefulMessages, isCareful } from '../dist/caution.js'
+import { Caution, carefulFrom, isCareful } from '../dist/caution.js'
 import type { Item, Verdict } from '../dist/decode.js'
 import { keyPlaceOf } from '../dist/parking.js'
 import type { PoisonPolicy } from '../dist/poison.js'
@@ -69,41 +69,24 @@ describe('the care after a crash', () => {
   test('lasts for a batch of records, and without offsets for its time as well', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 500 }), fc.array(fc.nat(60), { maxLength: 60 }), (batch, steps) => {
-        let careful = carefulAfter(null, 1000, batch)
+        const caution = new Caution()
+        const careful = carefulFrom(1000, batch, ['a', 'b', 'a'])
+        expect([...careful.accused]).toEqual(['a', 'b'])
+        caution.begin('here', careful)
         let done = 0
         for (const step of steps) {
-          expect(isCareful(careful, true, 1e9)).toBe(done < batch)
-          expect(isCareful(careful, false, careful.untilMs - 1)).toBe(true)
-          careful = afterRecords(careful, step)
+          const before = caution.of('here')
+          expect(before !== null && isCareful(before, 0, true, 1e9)).toBe(done < batch)
+          if (before === null) break
+          expect(isCareful(before, 1e9, false, careful.untilMs - 1)).toBe(true)
+          expect(isCareful(before, 1e9, false, careful.untilMs)).toBe(false)
           done += step
+          expect(caution.passed('here', step, true, 1e9)).toBe(done >= batch)
+          expect(caution.of('elsewhere')).toBeNull()
+          expect(caution.passed('elsewhere', step, true, 1e9)).toBe(false)
         }
       }),
     )
-  })
-
-  test.each([
-    [null, 500, 32, 500],
-    [32, 500, 1, 32],
-    [1, 500, 1, 32],
-    [null, 33, 32, 33],
-    [null, 32, 1, 32],
-    [null, 1, 1, 1],
-    [32, 10, 1, 10],
-  ])(
-    'after one that went by %s, with batches of %i: %i at a time for %i records',
-    (before, batch, atATime, records) => {
-      expect(carefulMessages).toBe(32)
-      expect(carefulAfter(before, 0, batch)).toMatchObject({ atATime, records })
-    },
-  )
-
-  test('ends within a batch, and is remembered by partition', () => {
-    const caution = new Caution()
-    caution.begin('a', carefulAfter(null, 0, 100))
-    expect([0, 99, 100].map((done) => caution.atATime('a', done, true, 0))).toEqual([32, 32, null])
-    expect(caution.atATime('a', 100, false, 0)).toBe(32)
-    expect(caution.atATime('b', 0, true, 0)).toBeNull()
-    expect([60, 39, 1, 1].map((done) => caution.passed('a', done, true, 0))).toEqual([false, false, true, false])
   })
 
   test('handles one message at a time, also after one that failed', async () => {
