@@ -16,9 +16,10 @@ import { classCode, constCode, functionCode, typeCode } from './code.mjs'
  *
  * @returns {Map<string, Item[]>} by the entry point's name
  *
- * An Item is `{ key, name, kind, doc, code, properties, methods, bases, mentions }`: `key` is one for every declaration,
+ * An Item is `{ key, name, kind, doc, code, properties, methods, bases, mentions, locals }`: `key` is one for every declaration,
  * however often it is exported; `doc` the docstring as it stands; `code` the declaration without bodies; of an interface
- * its properties and methods; `bases` what it extends and `mentions` what its types name, as keys.
+ * its properties and methods; `bases` what it extends and `mentions` what its types name, as keys; `locals` the code of
+ * those that no entry point exports.
  */
 export function readDeclarations(root, entries) {
   const api = new API({ cwd: root })
@@ -28,12 +29,13 @@ export function readDeclarations(root, entries) {
     const projects = configs.map((config) => snapshot.getProject(config))
     // The first project holds nearly everything: a checker a package would take three times as long.
     const projectOf = (path) => projects.find(({ program }) => program.getSourceFileNames().includes(path))
-    return new Map(
+    const exported = new Map(
       entries.map(({ name, source }) => {
         const path = join(root, source)
         return [name, exportsOf(projectOf(path), path)]
       }),
     )
+    return withLocals(root, exported)
   } finally {
     api.close()
   }
@@ -43,6 +45,25 @@ function exportsOf({ program, checker }, path) {
   const file = program.getSourceFile(path)
   const module = checker.getSymbolAtLocation(file)
   return checker.getExportsOfModule(module).map((exported) => itemOf(checker, exported))
+}
+
+/** A reader of a type wants to know what it is made of, exported or not. */
+function withLocals(root, exported) {
+  const known = new Set([...exported.values()].flat().map(({ key }) => key))
+  const complete = ({ symbols, checker, ...item }) => {
+    const locals = new Map()
+    const waiting = [...symbols]
+    for (let symbol = waiting.shift(); symbol !== undefined; symbol = waiting.shift()) {
+      const key = keyOf(symbol)
+      if (known.has(key) || locals.has(key) || !key.startsWith(join(root, 'packages/'))) continue
+      const declaration = symbol.declarations[0].resolve()
+      if (!isInterfaceDeclaration(declaration) && !isTypeAliasDeclaration(declaration)) continue
+      locals.set(key, typeCode(declaration))
+      waiting.push(...mentioned(checker, [declaration]))
+    }
+    return { ...item, locals: [...locals.values()] }
+  }
+  return new Map([...exported].map(([name, items]) => [name, items.map(complete)]))
 }
 
 function itemOf(checker, exported) {
@@ -57,16 +78,19 @@ function itemOf(checker, exported) {
     methods: [],
     bases: [],
   }
-  const mentions = (nodes) => mentioned(checker, nodes).filter((key) => key !== item.key)
+  const mentions = (nodes) => {
+    const symbols = mentioned(checker, nodes).filter((one) => keyOf(one) !== item.key)
+    return { mentions: symbols.map(keyOf), symbols, checker }
+  }
   if (isFunctionDeclaration(declaration)) {
     const overloads = declarations.length > 1 ? declarations.filter(({ body }) => body === undefined) : declarations
     const code = overloads.map((one) => functionCode(one, checker)).join('\n')
-    return { ...item, kind: 'function', code, mentions: mentions(overloads.flatMap(signatureOf)) }
+    return { ...item, kind: 'function', code, ...mentions(overloads.flatMap(signatureOf)) }
   }
   if (isInterfaceDeclaration(declaration)) {
     const { members } = declaration
     const described = members.every((one) => isPropertySignatureDeclaration(one) || isMethodSignatureDeclaration(one))
-    const bases = mentioned(checker, declaration.heritageClauses ?? [])
+    const bases = mentioned(checker, declaration.heritageClauses ?? []).map(keyOf)
     return {
       ...item,
       kind: 'interface',
@@ -74,7 +98,7 @@ function itemOf(checker, exported) {
       properties: described ? members.filter(isPropertySignatureDeclaration).map(propertyOf).filter(isNamed) : [],
       methods: described ? methodsOf(members.filter(isMethodSignatureDeclaration)) : [],
       bases,
-      mentions: mentions([declaration]),
+      ...mentions([declaration]),
     }
   }
   if (isClassDeclaration(declaration)) {
@@ -82,11 +106,11 @@ function itemOf(checker, exported) {
       ...item,
       kind: 'class',
       code: classCode(declaration, docOf),
-      mentions: mentions(declaration.members.flatMap(signatureOf)),
+      ...mentions(declaration.members.flatMap(signatureOf)),
     }
   }
   if (isTypeAliasDeclaration(declaration)) {
-    return { ...item, kind: 'type', code: typeCode(declaration), mentions: mentions([declaration]) }
+    return { ...item, kind: 'type', code: typeCode(declaration), ...mentions([declaration]) }
   }
   // A variable: its docstring stands before the statement.
   const type = declaration.type === undefined ? [] : [declaration.type]
@@ -96,7 +120,7 @@ function itemOf(checker, exported) {
     kind: 'const',
     doc: docOf(statement),
     code: constCode(declaration, checker),
-    mentions: mentions(type),
+    ...mentions(type),
   }
 }
 
@@ -127,11 +151,12 @@ function signatureOf(node) {
   return [...(node.typeParameters ?? []), ...(node.parameters ?? []), ...(node.type === undefined ? [] : [node.type])]
 }
 
+/** The symbols that stand in the nodes, each once. */
 function mentioned(checker, nodes) {
   const identifiers = nodes.flatMap(identifiersBelow)
   if (identifiers.length === 0) return []
-  const symbols = checker.getSymbolAtLocation(identifiers).filter((symbol) => symbol !== undefined)
-  return [...new Set(symbols.map((symbol) => keyOf(target(checker, symbol))))]
+  const found = checker.getSymbolAtLocation(identifiers).filter((symbol) => symbol !== undefined)
+  return [...new Map(found.map((symbol) => target(checker, symbol)).map((symbol) => [keyOf(symbol), symbol])).values()]
 }
 
 function identifiersBelow(node) {

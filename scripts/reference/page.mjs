@@ -53,6 +53,7 @@ function sectionOf(item, neighbours, links) {
     item.properties.length > 0 && propertiesOf(item.properties),
     ...item.methods.map((method) => methodOf(item.name, method, links)),
     mentions.length > 0 && `Types: ${mentions.join(', ')}`,
+    item.locals.length > 0 && `Types that are not exported:\n\n${codeBlock(item.locals.join('\n\n'))}`,
   ]
     .filter((part) => typeof part === 'string' && part !== '')
     .join('\n\n')

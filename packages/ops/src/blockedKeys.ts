@@ -39,6 +39,7 @@ const rfc3339 = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY
  *
  * @param options.limit keys of consumers, 1 to 1,000. Default 100.
  * @param options.keys reads the keys themselves, where this user may: a viewer may not. Default false.
+ * @throws OnceboxError `INVALID_SETTING` for the schema name; the driver's error otherwise.
  */
 export async function blockedKeys(
   tx: Tx,

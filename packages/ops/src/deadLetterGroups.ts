@@ -23,7 +23,11 @@ const countedUpTo = 100_000
 
 const rfc3339 = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
 
-/** The first 100,000 dead letters by group, topic, type and reason, the most frequent first. Reads on `tx`. */
+/**
+ * The first 100,000 dead letters by group, topic, type and reason, the most frequent first. Reads on `tx`.
+ *
+ * @throws OnceboxError `INVALID_SETTING` for the schema name; the driver's error otherwise.
+ */
 export async function groupDeadLetters(tx: Tx, options: { readonly schema?: string } = {}): Promise<DeadLetterGroup[]> {
   const { rows } = await tx.query<DeadLetterGroup>(
     `SELECT consumer AS "group", topic, type, reason, count(*)::int AS letters,

@@ -62,7 +62,11 @@ export async function listDeadLetters(tx: Tx, options: ListOptions = {}): Promis
   return rows
 }
 
-/** How many dead letters the filter finds. Reads on `tx`. */
+/**
+ * How many dead letters the filter finds. Reads on `tx`.
+ *
+ * @throws OnceboxError `INVALID_SETTING` for the filter or the schema name; the driver's error otherwise.
+ */
 export async function countDeadLetters(
   tx: Tx,
   options: { readonly schema?: string; readonly filter?: DeadLetterFilter } = {},
@@ -109,7 +113,12 @@ export interface DeadLetterAction {
   readonly why: string | null
 }
 
-/** The dead letter with this number, or null. Its actions are there even when it is gone: see `deadLetterActions`. */
+/**
+ * The dead letter with this number, or null. Its actions are there even when it is gone: see `deadLetterActions`. Reads
+ * on `tx`.
+ *
+ * @throws OnceboxError `INVALID_SETTING` for the schema name; the driver's error otherwise.
+ */
 export async function showDeadLetter(
   tx: Tx,
   number: string,
@@ -147,7 +156,11 @@ interface Texts {
   readonly history: string
 }
 
-/** What was done with the dead letter of this number, the oldest first; it outlives the dead letter. */
+/**
+ * What was done with the dead letter of this number, the oldest first; it outlives the dead letter. Reads on `tx`.
+ *
+ * @throws OnceboxError `INVALID_SETTING` for the schema name; the driver's error otherwise.
+ */
 export async function deadLetterActions(
   tx: Tx,
   number: string,

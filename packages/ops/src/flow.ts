@@ -31,7 +31,11 @@ const positionsBack = 5_000_000
 /** So many batches are timed. */
 const timed = 500
 
-/** Reads the counters on `tx`; the cost depends on what was published in half a day, not on what is retained. */
+/**
+ * Reads the counters on `tx`; the cost depends on what was published in half a day, not on what is retained.
+ *
+ * @throws OnceboxError `INVALID_SETTING` for the schema name; the driver's error otherwise.
+ */
 export async function readFlow(tx: Tx, options: FlowOptions = {}): Promise<FlowCounters> {
   const { schema = defaultSchema, windowSeconds = 10 } = options
   const { outbox, publication, consumerOffset } = tables(schema)

@@ -15,7 +15,8 @@ export interface MessageBody {
  * Payload and headers of the row of the outbox at this position, or null. Reads on `tx`; needs the rights of the
  * operator, which a viewer has not.
  *
- * @param maximumBytes how much of the payload is read
+ * @param options.maximumBytes how much of the payload is read. Default 65,536.
+ * @throws OnceboxError `INVALID_SETTING` for the schema name; the driver's error otherwise.
  */
 export async function messageBody(
   tx: Tx,

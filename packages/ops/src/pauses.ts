@@ -75,7 +75,11 @@ export async function resumePublishing(tx: Tx, options: PauseOptions): Promise<P
   return rows.map(targetOf)
 }
 
-/** The pauses in force, the oldest first; none on a schema from before there were any. Reads on `tx`. */
+/**
+ * The pauses in force, the oldest first; none on a schema from before there were any. Reads on `tx`.
+ *
+ * @throws OnceboxError `INVALID_SETTING` for the schema name; the driver's error otherwise.
+ */
 export async function readPauses(tx: Tx, options: { readonly schema?: string } = {}): Promise<Pause[]> {
   const { pause } = tables(options.schema ?? defaultSchema)
   const there = await tx.query<{ there: boolean }>('SELECT to_regclass($1::text) IS NOT NULL AS there', [pause])

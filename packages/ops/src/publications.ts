@@ -25,6 +25,8 @@ const mostForOne = 50
 /**
  * The publications of a topic between whose positions this one lies, the earliest first: at most fifty. Whether the
  * message is among them follows from its partition. Reads on `tx`.
+ *
+ * @throws OnceboxError `INVALID_SETTING` for the schema name; the driver's error otherwise.
  */
 export async function publicationsOf(
   tx: Tx,

@@ -51,7 +51,11 @@ export async function beginReplayRun(
   )
 }
 
-/** Runs of a group, the newest first: all that have not ended, or the one with this id. Reads on `tx`. */
+/**
+ * Runs of a group, the newest first: all that have not ended, or the one with this id. Reads on `tx`.
+ *
+ * @throws OnceboxError `INVALID_SETTING` for the schema name, `SCHEMA_NOT_MIGRATED`.
+ */
 export async function replayRuns(
   tx: Tx,
   options: { readonly schema?: string; readonly group?: string; readonly run?: string },

@@ -53,9 +53,11 @@ interface Row {
 }
 
 /**
- * What was published since the last call, batch by batch: a message that is published twice comes twice. Without a cursor,
- * nothing and one at the present. Messages without a key are shown where the batch can be told apart. Reads on `tx`; the relay
- * notes what it published about every 50 ms.
+ * What was published since the last call, batch by batch: a message that is published twice comes twice. Without a
+ * cursor, nothing and one at the present. Messages without a key are shown where the batch can be told apart. Reads on
+ * `tx`; the relay notes what it published about every 50 ms.
+ *
+ * @throws OnceboxError `INVALID_SETTING` for the schema name; the driver's error otherwise.
  */
 export async function tailPublished(
   tx: Tx,
