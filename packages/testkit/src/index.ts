@@ -24,6 +24,7 @@ export { type Pgbouncer, type PgbouncerOptions, startPgbouncer } from './pgbounc
 export type { PostgresSource, PostgresVersion } from './postgresBinaries.js'
 export { fastSettings, type PostgresOptions, type PostgresServer, startPostgres } from './postgresServer.js'
 export { startStandby } from './postgresStandby.js'
+export { openSmallDisk, type SmallDisk, type SmallDiskOptions } from './smallDisk.js'
 export { type NodeProcess, type NodeProcessEnd, type SpawnNodeOptions, spawnNode } from './spawnNode.js'
 export { type StandstillOptions, standstill } from './standstill.js'
 export { startProxy, type TcpProxy, type TcpProxyOptions } from './tcpProxy.js'

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { freePort } from './freePort.js'
+import type { SmallDisk } from './smallDisk.js'
 
 /** Settings of every broker we start, under those the caller gives. */
 const defaultSettings: Readonly<Record<string, string>> = {
@@ -34,19 +35,21 @@ export interface KafkaLayout {
   readonly logFile: string
 }
 
-/** Writes a new cluster of one node into `home`, as Kafka's `format` would, and its configuration beside it. */
+/** Writes a new cluster of one node into `home`, or onto `disk`, as Kafka's `format` would, and its configuration into `home`. */
 export async function layOutKafka(
   home: string,
   bootstrapCheckpoint: string,
   port: number,
   settings: Readonly<Record<string, string>>,
+  disk: Pick<SmallDisk, 'directory' | 'outside'> = { directory: home, outside: home },
 ): Promise<KafkaLayout> {
-  const dataDirectory = join(home, 'data')
-  await rm(dataDirectory, { recursive: true, force: true })
-  await mkdir(dataDirectory)
+  const written = join(disk.outside, 'data')
+  await rm(written, { recursive: true, force: true })
+  await mkdir(written)
+  const dataDirectory = join(disk.directory, 'data')
   const identity = { version: '1', 'cluster.id': newKafkaId(), 'node.id': '1', 'directory.id': newKafkaId() }
-  await writeFile(join(dataDirectory, 'meta.properties'), propertiesText(identity))
-  await copyFile(bootstrapCheckpoint, join(dataDirectory, 'bootstrap.checkpoint'))
+  await writeFile(join(written, 'meta.properties'), propertiesText(identity))
+  await copyFile(bootstrapCheckpoint, join(written, 'bootstrap.checkpoint'))
   const node = soloNode({ port, controllerPort: await freePort() })
   const properties = join(home, 'server.properties')
   await writeFile(properties, propertiesText({ ...node, 'log.dirs': dataDirectory, ...defaultSettings, ...settings }))

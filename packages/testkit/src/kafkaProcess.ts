@@ -18,23 +18,33 @@ export interface KafkaProcess {
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>
 }
 
-/** Starts a broker and resolves when it serves; rejects with the end of its log when it ends before. */
+/** Starts a broker and resolves when it serves; rejects with the end of its log when it ends before. `enter` comes before its command line. */
 export async function startKafkaProcess(
   runtime: KafkaRuntime,
   layout: KafkaLayout,
   jvmOptions: readonly string[],
   reaper: Reaper,
+  enter: readonly string[] = [],
 ): Promise<KafkaProcess> {
   const log = await open(layout.logFile, 'a')
-  const command = [...runtime.jvmOptions, ...jvmOptions, '-cp', runtime.classpath, 'kafka.Kafka', layout.properties]
+  const [program = '', ...command] = [
+    ...enter,
+    runtime.java,
+    ...runtime.jvmOptions,
+    ...jvmOptions,
+    '-cp',
+    runtime.classpath,
+    'kafka.Kafka',
+    layout.properties,
+  ]
   // Its own session, so that a Ctrl-C at the terminal reaches the program under test and not its broker.
-  const child = spawn(runtime.java, command, { stdio: ['ignore', log.fd, log.fd], detached: true })
+  const child = spawn(program, command, { stdio: ['ignore', log.fd, log.fd], detached: true })
   // A program that cannot be started has no pid, which is looked at below.
   child.on('error', () => undefined)
   child.unref()
   await log.close()
   const { pid } = child
-  if (pid === undefined) throw new Error(`Kafka could not be started: ${runtime.java} does not run`)
+  if (pid === undefined) throw new Error(`Kafka could not be started: ${program} does not run`)
   reaper.watch(pid)
   try {
     await until(async () => hasEnded(child) || (await kafkaServes(layout.port)), {

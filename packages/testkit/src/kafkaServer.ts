@@ -7,6 +7,7 @@ import { type KafkaLayout, layOutKafka } from './kafkaConfiguration.js'
 import { type KafkaProcess, startKafkaProcess } from './kafkaProcess.js'
 import { type KafkaRuntime, prepareKafka, startOptions } from './kafkaRuntime.js'
 import { type Reaper, startReaper } from './reaper.js'
+import type { SmallDisk } from './smallDisk.js'
 
 export interface KafkaOptions {
   /** The port clients connect to. Default: a free one. */
@@ -18,6 +19,8 @@ export interface KafkaOptions {
    * For measurements give the JVM its usual compilers: `['-Xms512m', '-Xmx512m']`.
    */
   readonly jvmOptions?: readonly string[]
+  /** Where its data is, and where it runs. The caller removes it. Default: a temporary directory. */
+  readonly disk?: SmallDisk
 }
 
 /** A running Apache Kafka, one KRaft node on 127.0.0.1. Ends with this process, however that ends. */
@@ -57,10 +60,10 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServe
   const reaper = startReaper('KILL', home)
   try {
     const begin = (layout: KafkaLayout): Promise<KafkaProcess> =>
-      startKafkaProcess(runtime, layout, options.jvmOptions ?? startOptions, reaper)
+      startKafkaProcess(runtime, layout, options.jvmOptions ?? startOptions, reaper, options.disk?.enter)
     for (let attempt = 1; ; attempt++) {
       const port = options.port ?? (await freePort())
-      const layout = await layOutKafka(home, runtime.bootstrapCheckpoint, port, options.settings ?? {})
+      const layout = await layOutKafka(home, runtime.bootstrapCheckpoint, port, options.settings ?? {}, options.disk)
       try {
         return serve({ runtime, layout, home, reaper, begin, first: await begin(layout) })
       } catch (error) {
