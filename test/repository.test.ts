@@ -28,6 +28,13 @@ test('every dependency has an exact version, in the catalog or in the manifest',
   expect(entries.filter((entry) => !exact.test(entry.split(': ').at(-1) ?? ''))).toEqual([])
 })
 
+test('no source needs what the oldest Node.js of its package has not', () => {
+  // Of Node.js 24; `using` itself is compiled to what older ones know.
+  const newer = /\b(Async)?DisposableStack\(/
+  const sources = repositoryFiles().filter((file) => /^packages\/[^/]+\/src\/.*\.ts$/.test(file))
+  expect(sources.filter((file) => newer.test(read(file)))).toEqual([])
+})
+
 test('the lockfile names no host', () => {
   expect(read('pnpm-lock.yaml').match(/^.*(:\/\/|tarball:).*$/gm)).toBeNull()
 })

@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
+import { runProgram } from '../src/command/program.js'
 import { oncebox } from './oncebox.js'
 
 const verbs = [
@@ -34,6 +35,14 @@ test('without a verb the help goes to stderr and the exit code says usage', asyn
   const { code, stdout, stderr } = await oncebox([])
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
   expect(stderr).toContain('Usage: oncebox')
+})
+
+test('an argument with a NUL, which only a program can pass, is wrong usage', async () => {
+  const said: string[] = []
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => said.push(String(text)) > 0)
+  expect(await runProgram(['node', 'oncebox', 'show', 'a\0b'])).toBe(2)
+  vi.restoreAllMocks()
+  expect(said).toEqual(['error: an argument holds a NUL character\n'])
 })
 
 test('--help and --version go to stdout and are fine', async () => {

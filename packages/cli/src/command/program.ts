@@ -22,6 +22,10 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
   const run: RunVerb = async (flags, verb) => {
     result = await runVerb(flags, verb)
   }
+  if (argv.some((word) => word.includes('\0'))) {
+    process.stderr.write('error: an argument holds a NUL character\n')
+    return exitCode.usage
+  }
   try {
     await createProgram(run).parseAsync([...argv])
     return result

@@ -1,6 +1,7 @@
 import type { Logger } from '@oncebox/core'
 import { loopbackAccess } from '@oncebox/dashboard'
 import pg from 'pg'
+import { Closers } from '../command/closers.js'
 import { serveDashboard } from '../command/serveDashboard.js'
 import type { Stage } from './stage.js'
 
@@ -11,7 +12,7 @@ export interface WatchedStage extends AsyncDisposable {
 
 /** On loopback, at any port that is free; whoever sits here may do everything, for there is nothing to lose. */
 export async function watchStage({ shopUrl, billingUrl, transport }: Stage, logger: Logger): Promise<WatchedStage> {
-  await using opened = new AsyncDisposableStack()
+  await using opened = new Closers()
   const open = (connectionString: string): pg.Pool => {
     const pool = new pg.Pool({ connectionString, max: 3 })
     opened.defer(() => pool.end())
@@ -29,7 +30,7 @@ export async function watchStage({ shopUrl, billingUrl, transport }: Stage, logg
   )
   opened.defer(() => served.close())
   const kept = opened.move()
-  return { url: served.url, [Symbol.asyncDispose]: () => kept.disposeAsync() }
+  return { url: served.url, [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose]() }
 }
 
 async function inspect(brokers: readonly string[]) {

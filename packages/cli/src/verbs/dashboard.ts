@@ -1,3 +1,4 @@
+import { Closers } from '../command/closers.js'
 import type { OpenDatabase } from '../command/database.js'
 import { openDatabase } from '../command/database.js'
 import { type ExitCode, exitCode } from '../command/exitCode.js'
@@ -23,7 +24,7 @@ export interface DashboardFlags extends CommonFlags, DatabaseFlags, ConsumerFlag
 export async function dashboard(flags: DashboardFlags, console: Console): Promise<ExitCode> {
   const access = await accessFor(flags)
   const stop = console.stopRequested()
-  await using cleanup = new AsyncDisposableStack()
+  await using cleanup = new Closers()
   const database = await openDatabase(flags, 'dashboard')
   cleanup.defer(() => database.end())
   const consumers: Record<string, OpenDatabase['pool']> = {}
