@@ -65,6 +65,16 @@ describe.each(postgresVersions)('oncebox.emit on Postgres %i', (version) => {
     ])
   })
 
+  test.each([
+    ['jsonb', `'{}'::jsonb`, 'application/json'],
+    ['text', `''::text`, 'text/plain; charset=utf-8'],
+    ['bytea', `''::bytea`, 'application/octet-stream'],
+    ['a tombstone', 'NULL::bytea', null],
+  ])('an empty content type is none: %s has its own', async (_kind, payload, contentType) => {
+    await client.query(`SELECT oncebox.emit('orders', NULL, 'order.created', ${payload}, content_type => '')`)
+    expect(await rows()).toMatchObject([{ content_type: contentType }])
+  })
+
   test('everything that can be given is kept as given, without a key too', async () => {
     const id = '01934567-89ab-7cde-8123-456789abcdef'
     const values = ['orders', null, 'order.created', '{}', '{"trace": "grün", "b": ""}', id, 'a/json', 'shop']

@@ -17,7 +17,7 @@ export const otherMutants: readonly Mutant[] = [
   {
     name: 'emit in SQL leaves synchronous_commit off',
     breaks: 'G2',
-    file: 'migrations/0003_emit.sql',
+    file: 'migrations/0013_empty_content_type.sql',
     edits: [{ find: "IF current_setting('synchronous_commit') = 'off' THEN", replace: 'IF false THEN' }],
     suite: { file: 'packages/outbox/test/guarantees.test.ts', tests: 'synchronous_commit' },
   },
