@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { OnceboxError } from './errors.js'
+import { checkSettings, kinds } from './settings.js'
 import { shownName } from './shownPath.js'
 
 /** What producer and consumer agree on for one message type. */
@@ -28,10 +29,12 @@ type SchemasOf<S extends Record<string, StandardSchemaV1>> = { readonly [T in ke
 /**
  * Declares the message types that producer and consumer share, keyed by CloudEvents type.
  *
- * @throws OnceboxError `INVALID_SETTING` when a topic name is one that Kafka refuses.
+ * @throws OnceboxError `INVALID_SETTING` for what is no contract, and when a topic name is one that Kafka refuses.
  */
 export function defineMessages<S extends Record<string, StandardSchemaV1>>(contracts: SchemasOf<S>): SchemasOf<S> {
+  checkSettings('defineMessages', contracts, {})
   for (const [type, contract] of Object.entries(contracts)) {
+    checkSettings('defineMessages', { contract }, { contract: kinds.contract }, ['contract'])
     const reason = topicNameProblem(contract.topic)
     if (reason !== null) {
       throw new OnceboxError('INVALID_SETTING', `Topic of message type ${JSON.stringify(type)} ${reason}`, {

@@ -31,6 +31,13 @@ export function failureOf(error: unknown): Failure {
         what: 'The schema is not there, or older than this dashboard',
         next: 'Run "oncebox migrate".',
       }
+    case '22021':
+      return {
+        status: 400,
+        code: 'INVALID_SETTING',
+        what: 'A text of the request holds a NUL character, which no message can',
+        next: null,
+      }
     case '57014':
     case '55P03':
       return {

@@ -1,4 +1,4 @@
-import { type Logger, OnceboxError, silentLogger } from '@oncebox/core'
+import { checkSettings, kinds, type Logger, OnceboxError, type SettingKinds, silentLogger } from '@oncebox/core'
 import { defaultSchema, quoteSchema } from '@oncebox/schema'
 import type { Inspector } from '@oncebox/transport'
 import type { SessionPool } from './sessions.js'
@@ -38,13 +38,28 @@ export interface DashboardOptions {
 /** The options with every default filled in. */
 export type DashboardSettings = Required<Omit<DashboardOptions, 'retentionMs'>> & { readonly retentionMs?: number }
 
+const sessions = kinds.withMethods('a pg pool', 'connect', 'on')
+const inspector = kinds.withMethods('an inspector of the brokers', 'topics', 'offsets', 'offsetsAt', 'close')
+
+const settingKinds: SettingKinds<DashboardOptions> = {
+  pool: sessions,
+  access: { ...kinds.callable, is: 'a function that says who may see the dashboard' },
+  consumers: kinds.recordOf(sessions),
+  schema: kinds.text,
+  basePath: kinds.text,
+  inspector: { is: `${inspector.is}, or null`, fits: (value) => value === null || inspector.fits(value) },
+  actions: kinds.flag,
+  retentionMs: kinds.spanMs(0),
+  refreshMs: kinds.milliseconds(200),
+  logger: kinds.logger,
+}
+
 /** @throws OnceboxError `INVALID_SETTING` */
 export function dashboardSettings(options: DashboardOptions): DashboardSettings {
+  checkSettings('createDashboard', options, settingKinds, ['pool', 'access'])
   const { schema = defaultSchema, refreshMs = 1_000, basePath = '' } = options
   quoteSchema(schema)
-  if (!Number.isInteger(refreshMs) || refreshMs < 200) throw invalid('refreshMs is not a whole number from 200 up')
   if (!/^(\/[\w.~-]+)*$/.test(basePath)) throw invalid('basePath is not like /admin/oncebox')
-  if (typeof options.access !== 'function') throw invalid('access, which says who may see the dashboard, is missing')
   return {
     pool: options.pool,
     access: options.access,

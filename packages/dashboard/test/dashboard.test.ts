@@ -150,11 +150,20 @@ test('without the right to payloads there is none in any answer', async () => {
 test('what cannot be understood is refused with what is wrong, and says nothing of the database', async () => {
   const answer = async (body: string) =>
     dashboard().fetch(new Request('http://localhost/api/messages/search', { method: 'POST', headers: own, body }))
-  for (const body of ['', 'no json', '[]', '{"topic": 5}', '{"from": "x"}', '{"limit": 100000}']) {
+  for (const body of [
+    '',
+    'no json',
+    '[]',
+    '{"topic": 5}',
+    '{"from": "x"}',
+    '{"limit": 100000}',
+    '{"key": "\\u0000"}',
+  ]) {
     const refused = await answer(body)
     expect(refused.status).toBe(400)
     expect(await refused.json()).toMatchObject({ code: 'INVALID_SETTING' })
   }
+  expect((await get('/api/messages/%00')).status).toBe(400)
   const unmigrated = await get('/api/dead-letter-groups', { schema: 'elsewhere' })
   expect(unmigrated.status).toBe(409)
   expect(await unmigrated.json()).toMatchObject({ code: 'SCHEMA_NOT_MIGRATED' })
@@ -240,6 +249,10 @@ test('it opens with clear settings or not at all', () => {
     { access, refreshMs: 10 },
     { access, basePath: 'admin' },
     { access, schema: '' },
+    { access, retentionMs: Number.NaN },
+    { access, consumers: { billing: 'postgres://localhost' } as never },
+    { access, actions: 'yes' as never },
+    { access, inspector: {} as never },
   ]) {
     expect(() => createDashboard({ pool: database.pool, ...options })).toThrow(invalid)
   }

@@ -1,4 +1,13 @@
-import { type Clock, type IdSource, OnceboxError, systemClock, type Tx } from '@oncebox/core'
+import {
+  type Clock,
+  checkSettings,
+  type IdSource,
+  kinds,
+  OnceboxError,
+  type SettingKinds,
+  systemClock,
+  type Tx,
+} from '@oncebox/core'
 import { defaultSchema, tables as tablesOf } from '@oncebox/schema'
 import { maxSegment, maxSegmentSize, segmentId } from './segmentLayout.js'
 import { takeSegments } from './segmentService.js'
@@ -44,6 +53,17 @@ export interface SegmentIds extends IdSource {
   readonly available: number
 }
 
+const settingKinds: SettingKinds<SegmentIdsOptions> = {
+  db: kinds.withMethods('a pg pool', 'query'),
+  schema: kinds.text,
+  segmentSize: kinds.wholeNumber(1, maxSegmentSize),
+  ahead: kinds.wholeNumber(1, 1_000),
+  timeoutMs: kinds.milliseconds(1),
+  retryMs: kinds.spanMs(1),
+  clock: kinds.clock,
+  random: kinds.callable,
+}
+
 /**
  * Ids from segments that a Postgres id service numbers (`oncebox.id_segment`), a round trip a thousand or less. UUIDv7 in
  * layout, different across processes, without a promise about gaps. Fetches nothing before the first use.
@@ -53,11 +73,12 @@ export interface SegmentIds extends IdSource {
  * @throws OnceboxError `INVALID_SETTING`.
  */
 export function segmentIds(options: SegmentIdsOptions): SegmentIds {
+  checkSettings('segmentIds', options, settingKinds, ['db'])
   const { db, clock = systemClock, random = Math.random } = options
-  const size = whole('segmentSize', options.segmentSize ?? 1_000, maxSegmentSize)
-  const ahead = whole('ahead', options.ahead ?? 2, 1_000)
-  const timeoutMs = whole('timeoutMs', options.timeoutMs ?? 5_000)
-  const retryMs = whole('retryMs', options.retryMs ?? 250)
+  const size = options.segmentSize ?? 1_000
+  const ahead = options.ahead ?? 2
+  const timeoutMs = options.timeoutMs ?? 5_000
+  const retryMs = options.retryMs ?? 250
   const tables = tablesOf(options.schema ?? defaultSchema)
 
   /** Segments not begun, rising. */
@@ -131,11 +152,4 @@ export function segmentIds(options: SegmentIdsOptions): SegmentIds {
       return size - index + waiting.length * size
     },
   }
-}
-
-function whole(name: string, value: number, most = Number.MAX_SAFE_INTEGER): number {
-  if (Number.isSafeInteger(value) && value >= 1 && value <= most) return value
-  throw new OnceboxError('INVALID_SETTING', `${name} is not a whole number from 1 to ${most}`, {
-    next: 'Mend the options of segmentIds.',
-  })
 }

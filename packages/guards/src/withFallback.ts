@@ -1,9 +1,11 @@
 import {
   type Clock,
+  checkSettings,
   type IdSource,
   isOnceboxError,
+  kinds,
   type Logger,
-  OnceboxError,
+  type SettingKinds,
   silentLogger,
   systemClock,
 } from '@oncebox/core'
@@ -37,6 +39,16 @@ export interface FallbackIds extends IdSource {
   readonly counters: { readonly primaryIds: number; readonly fallbackIds: number; readonly degradations: number }
 }
 
+const ids = kinds.withMethods('a source of ids, with next', 'next')
+
+const settingKinds: SettingKinds<FallbackOptions> = {
+  failures: kinds.count(1),
+  restMs: kinds.spanMs(1),
+  clock: kinds.present,
+  logger: kinds.logger,
+  onEvent: kinds.callable,
+}
+
 /**
  * Ids of `primary`, and at once of `local` where it throws: a producer never fails or waits because the id service does.
  * After failures in a row the primary is left alone for `restMs`, then tried by one call at a time, until it gives ids
@@ -48,10 +60,12 @@ export interface FallbackIds extends IdSource {
  * @throws OnceboxError `INVALID_SETTING`.
  */
 export function withFallback(primary: IdSource, local: IdSource, options: FallbackOptions = {}): FallbackIds {
+  checkSettings('withFallback', { primary, local }, { primary: ids, local: ids }, ['primary', 'local'])
+  checkSettings('withFallback', options, settingKinds)
   const { clock = systemClock, logger = silentLogger, onEvent } = options
   const limits = {
-    failures: positive('failures', options.failures ?? 3),
-    restMs: positive('restMs', options.restMs ?? 1_000),
+    failures: options.failures ?? 3,
+    restMs: options.restMs ?? 1_000,
   }
   let breaker: Breaker = closedBreaker
   let last = ''
@@ -133,11 +147,4 @@ function nameOf(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null)?.code
   if (typeof code === 'string') return code
   return error instanceof Error ? error.name : typeof error
-}
-
-function positive(name: string, value: number): number {
-  if (Number.isSafeInteger(value) && value >= 1) return value
-  throw new OnceboxError('INVALID_SETTING', `${name} is not a positive whole number`, {
-    next: 'Mend the options of withFallback.',
-  })
 }

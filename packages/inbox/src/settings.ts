@@ -1,10 +1,13 @@
 import {
   type Clock,
+  checkSettings,
   type Database,
+  kinds,
   type Logger,
   type MessageContract,
   type MessageContracts,
   OnceboxError,
+  type SettingKinds,
   silentLogger,
   systemClock,
   topicNameProblem,
@@ -129,7 +132,43 @@ export interface Settings<Trx> {
 
 const dayMs = 86_400_000
 
+const policies = kinds.oneOf('park', 'skip', 'block')
+
+const settingKinds: SettingKinds<ConsumerOptions<MessageContracts, unknown>> = {
+  db: kinds.withMethods('a database, such as pgDatabase(pool)', 'transaction', 'txOf'),
+  subscriber: kinds.withMethods('a subscriber', 'subscribe', 'retentionMs', 'close'),
+  group: kinds.text,
+  messages: kinds.contracts,
+  handlers: kinds.object,
+  topics: kinds.listOf(kinds.text),
+  schema: kinds.text,
+  batchMessages: kinds.count(1),
+  batchBytes: kinds.bytes(1),
+  concurrency: kinds.count(1),
+  handlerIdleMs: kinds.milliseconds(1),
+  attempts: kinds.count(1),
+  poison: kinds.either(policies, kinds.recordOf(policies)),
+  duplicateConstraints: kinds.listOf(kinds.text),
+  deadLetterTopic: kinds.shaped(
+    { topic: kinds.text, publisher: kinds.withMethods('a publisher', 'connect', 'partitions', 'publish', 'close') },
+    ['topic', 'publisher'],
+  ),
+  backoff: kinds.shaped({ minMs: kinds.milliseconds(1), maxMs: kinds.milliseconds(1) }),
+  horizonMs: kinds.spanMs(1),
+  futureMs: kinds.spanMs(1),
+  redrivePollMs: kinds.milliseconds(1),
+  allowLongerRetention: kinds.flag,
+  unknownType: kinds.oneOf('ignore', 'deadLetter', 'block'),
+  logger: kinds.logger,
+  clock: kinds.clock,
+  random: kinds.callable,
+  onEvent: kinds.callable,
+}
+
+const needed = ['db', 'subscriber', 'group', 'messages', 'handlers']
+
 export function settingsOf<C extends MessageContracts, Trx>(options: ConsumerOptions<C, Trx>): Settings<Trx> {
+  checkSettings('createConsumer', options, settingKinds, needed)
   const logger = options.logger ?? silentLogger
   const contracts = new Map<string, MessageContract>(Object.entries(options.messages))
   const handlers = new Map<string, AnyHandler<Trx>>()
@@ -152,21 +191,21 @@ export function settingsOf<C extends MessageContracts, Trx>(options: ConsumerOpt
     handlers,
     topics,
     schema: options.schema ?? defaultSchema,
-    batchMessages: positive('batchMessages', options.batchMessages ?? 500),
-    batchBytes: positive('batchBytes', options.batchBytes ?? 4 << 20),
-    concurrency: positive('concurrency', options.concurrency ?? 1),
-    handlerIdleMs: positive('handlerIdleMs', options.handlerIdleMs ?? 60_000),
-    attempts: positive('attempts', options.attempts ?? 8),
+    batchMessages: options.batchMessages ?? 500,
+    batchBytes: options.batchBytes ?? 4 << 20,
+    concurrency: options.concurrency ?? 1,
+    handlerIdleMs: options.handlerIdleMs ?? 60_000,
+    attempts: options.attempts ?? 8,
     poison: policiesOf(options.poison ?? 'park', contracts),
     duplicateConstraints: options.duplicateConstraints ?? [],
     deadLetterTopic: deadLetterTopicOf(options.deadLetterTopic, topics),
-    redrivePollMs: positive('redrivePollMs', options.redrivePollMs ?? 1_000),
+    redrivePollMs: options.redrivePollMs ?? 1_000,
     backoff: {
-      minMs: positive('backoff.minMs', options.backoff?.minMs ?? 200),
-      maxMs: positive('backoff.maxMs', options.backoff?.maxMs ?? 60_000),
+      minMs: options.backoff?.minMs ?? 200,
+      maxMs: options.backoff?.maxMs ?? 60_000,
     },
-    horizonMs: positive('horizonMs', options.horizonMs ?? 7 * dayMs),
-    futureMs: positive('futureMs', options.futureMs ?? 600_000),
+    horizonMs: options.horizonMs ?? 7 * dayMs,
+    futureMs: options.futureMs ?? 600_000,
     allowLongerRetention: options.allowLongerRetention ?? false,
     unknownType: options.unknownType ?? 'ignore',
     logger,
@@ -182,12 +221,12 @@ export function settingsOf<C extends MessageContracts, Trx>(options: ConsumerOpt
   return settings
 }
 
-const policies: readonly unknown[] = ['park', 'skip', 'block'] satisfies PoisonPolicy[]
-
-function policiesOf(poison: unknown, contracts: ReadonlyMap<string, unknown>): PoisonPolicies {
-  const byType = typeof poison === 'object' && poison !== null ? Object.entries(poison) : [[anyType, poison] as const]
-  for (const [type, policy] of byType) {
-    if (!policies.includes(policy)) throw invalid("poison is neither 'park' nor 'skip' nor 'block'")
+function policiesOf(
+  poison: NonNullable<ConsumerOptions<MessageContracts, unknown>['poison']>,
+  contracts: ReadonlyMap<string, unknown>,
+): PoisonPolicies {
+  const byType = typeof poison === 'object' ? Object.entries(poison) : [[anyType, poison] as const]
+  for (const [type] of byType) {
     if (type !== anyType && !contracts.has(type))
       throw invalid(`There is a poison policy for ${JSON.stringify(type)} and no contract`)
   }
@@ -201,11 +240,6 @@ function deadLetterTopicOf(wanted: DeadLetterTopic | undefined, topics: readonly
   // A message that fails there would be copied for ever.
   if (topics.includes(wanted.topic)) throw invalid('deadLetterTopic is one of the topics that the consumer reads')
   return wanted
-}
-
-function positive(name: string, value: number): number {
-  if (!Number.isSafeInteger(value) || value < 1) throw invalid(`${name} is not a positive whole number`)
-  return value
 }
 
 function invalid(what: string): OnceboxError {

@@ -1,5 +1,14 @@
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
-import { type Clock, type Logger, OnceboxError, silentLogger, systemClock } from '@oncebox/core'
+import {
+  type Clock,
+  checkSettings,
+  kinds,
+  type Logger,
+  OnceboxError,
+  type SettingKinds,
+  silentLogger,
+  systemClock,
+} from '@oncebox/core'
 import { type Base, type Broker, type ConnectionOptions, kOptions } from '@platformatic/kafka'
 
 /** How to log in. Mechanisms are spelled as the kafkajs adapter spells them. */
@@ -90,29 +99,52 @@ export interface Settings {
   readonly clock: Clock
 }
 
+const settingKinds: SettingKinds<KafkaConnection> = {
+  brokers: kinds.listOf(kinds.text),
+  clientId: kinds.text,
+  ssl: kinds.either(kinds.flag, kinds.object),
+  sasl: kinds.shaped({
+    mechanism: kinds.oneOf('plain', 'scram-sha-256', 'scram-sha-512', 'oauthbearer'),
+    username: kinds.text,
+    password: kinds.text,
+    oauthBearerProvider: kinds.callable,
+  }),
+  allowPlaintextSasl: kinds.flag,
+  connectionTimeoutMs: kinds.milliseconds(1),
+  requestTimeoutMs: kinds.milliseconds(1),
+  deliveryTimeoutMs: kinds.milliseconds(1),
+  maxBatchBytes: kinds.count(1),
+  compression: kinds.oneOf('none', 'gzip', 'snappy', 'lz4', 'zstd'),
+  sessionTimeoutMs: kinds.milliseconds(1),
+  heartbeatIntervalMs: kinds.milliseconds(1),
+  rebalanceTimeoutMs: kinds.milliseconds(1),
+  partitionsAtOnce: kinds.count(1),
+  maxWaitMs: kinds.milliseconds(1),
+  maxFetchBytes: kinds.count(1),
+  logger: kinds.logger,
+  clock: kinds.clock,
+}
+
 /** The options with their defaults. @throws OnceboxError `INVALID_SETTING`, for secrets sent in the clear too. */
 export function resolveSettings(options: KafkaOptions): Settings {
-  const sessionTimeoutMs = positive('sessionTimeoutMs', options.sessionTimeoutMs ?? 30_000)
+  checkSettings('kafka', options, settingKinds)
+  const sessionTimeoutMs = options.sessionTimeoutMs ?? 30_000
   const heartbeatIntervalMs = options.heartbeatIntervalMs ?? Math.min(3_000, Math.ceil(sessionTimeoutMs / 10))
-  if (positive('heartbeatIntervalMs', heartbeatIntervalMs) * 2 > sessionTimeoutMs) {
+  if (heartbeatIntervalMs * 2 > sessionTimeoutMs) {
     throw invalid('heartbeatIntervalMs is more than half of sessionTimeoutMs', 'Leave it out, or make it a third.')
-  }
-  const compression = options.compression ?? 'none'
-  if (!['none', 'gzip', 'snappy', 'lz4', 'zstd'].includes(compression)) {
-    throw invalid('compression is none of the names Kafka knows', 'Use none, gzip, snappy, lz4 or zstd.')
   }
   return {
     ...('client' in options ? settingsOf(options.client) : ownSettings(options)),
-    requestTimeoutMs: positive('requestTimeoutMs', options.requestTimeoutMs ?? 15_000),
-    deliveryTimeoutMs: positive('deliveryTimeoutMs', options.deliveryTimeoutMs ?? 5_000),
-    maxBatchBytes: positive('maxBatchBytes', options.maxBatchBytes ?? 1_000_000),
-    compression,
+    requestTimeoutMs: options.requestTimeoutMs ?? 15_000,
+    deliveryTimeoutMs: options.deliveryTimeoutMs ?? 5_000,
+    maxBatchBytes: options.maxBatchBytes ?? 1_000_000,
+    compression: options.compression ?? 'none',
     sessionTimeoutMs,
     heartbeatIntervalMs,
-    rebalanceTimeoutMs: positive('rebalanceTimeoutMs', options.rebalanceTimeoutMs ?? 60_000),
-    partitionsAtOnce: positive('partitionsAtOnce', options.partitionsAtOnce ?? 4),
-    maxWaitMs: positive('maxWaitMs', options.maxWaitMs ?? 250),
-    maxFetchBytes: positive('maxFetchBytes', options.maxFetchBytes ?? 1_048_576),
+    rebalanceTimeoutMs: options.rebalanceTimeoutMs ?? 60_000,
+    partitionsAtOnce: options.partitionsAtOnce ?? 4,
+    maxWaitMs: options.maxWaitMs ?? 250,
+    maxFetchBytes: options.maxFetchBytes ?? 1_048_576,
     logger: options.logger ?? silentLogger,
     clock: options.clock ?? systemClock,
   }
@@ -154,14 +186,15 @@ function parseBrokers(brokers: readonly string[]): Broker[] {
   }
   return brokers.map((broker: unknown, index) => {
     const match = typeof broker === 'string' ? /^(?:\[([^\]\s/@]+)\]|([^\s:/@]+)):(\d{1,5})$/.exec(broker) : null
+    const port = Number(match?.[3])
     // Not quoted: a URL with a password in it may have been put there.
-    if (match === null) {
+    if (match === null || port < 1 || port > 65_535) {
       throw invalid(
         `Kafka broker number ${index + 1} is not of the form host:port`,
         'Give host and port only; credentials belong into sasl.',
       )
     }
-    return { host: (match[1] ?? match[2]) as string, port: Number(match[3]) }
+    return { host: (match[1] ?? match[2]) as string, port }
   })
 }
 
@@ -176,7 +209,7 @@ function connectionOptions(options: KafkaConnection): ConnectionOptions {
     )
   }
   return {
-    connectTimeout: positive('connectionTimeoutMs', options.connectionTimeoutMs ?? 3_000),
+    connectTimeout: options.connectionTimeoutMs ?? 3_000,
     ...(tls === undefined ? {} : { tls }),
     ...(sasl === undefined ? {} : { sasl: login(sasl) }),
   }
@@ -186,20 +219,19 @@ const mechanisms = { plain: 'PLAIN', 'scram-sha-256': 'SCRAM-SHA-256', 'scram-sh
 
 function login(sasl: KafkaSasl): NonNullable<ConnectionOptions['sasl']> {
   if (sasl.mechanism === 'oauthbearer') {
+    if (sasl.oauthBearerProvider === undefined) {
+      throw invalid('SASL oauthbearer is without an oauthBearerProvider', 'Give a function that resolves to a token.')
+    }
     return { mechanism: 'OAUTHBEARER', token: async () => (await sasl.oauthBearerProvider()).value }
   }
   const mechanism = mechanisms[sasl.mechanism]
   if (mechanism === undefined) {
     throw invalid('The SASL mechanism is not known', 'Use plain, scram-sha-256, scram-sha-512 or oauthbearer.')
   }
-  return { mechanism, username: sasl.username, password: sasl.password }
-}
-
-function positive(name: string, value: number): number {
-  if (!Number.isSafeInteger(value) || value < 1) {
-    throw invalid(`${name} is not a positive whole number`, 'Mend the setting.')
+  if (sasl.username === undefined || sasl.password === undefined) {
+    throw invalid('SASL is without username or password', 'Give both.')
   }
-  return value
+  return { mechanism, username: sasl.username, password: sasl.password }
 }
 
 function invalid(what: string, next: string): OnceboxError {

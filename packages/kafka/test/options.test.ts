@@ -13,19 +13,28 @@ const failure = (make: () => unknown): Error & { code?: string } => {
 }
 
 describe('settings of kafka()', () => {
-  it.each([
+  it.each<[string, unknown]>([
+    ['no settings', undefined],
+    ['a port past the last', { brokers: ['localhost:99999'] }],
+    ['a session longer than Kafka can be told', { brokers, sessionTimeoutMs: 2 ** 31 }],
+    ['a connection timeout that is none', { brokers, connectionTimeoutMs: '3' }],
+    ['a client id that is no text', { brokers, clientId: 5 }],
+    ['a logger that cannot warn', { brokers, logger: { info: () => undefined } }],
+    ['SASL that names no mechanism', { brokers, ssl: true, sasl: {} }],
+    ['SASL without a password', { brokers, ssl: true, sasl: { mechanism: 'plain', username: 'ada' } }],
+    ['a token that cannot be had', { brokers, ssl: true, sasl: { mechanism: 'oauthbearer' } }],
     ['no brokers', { brokers: [] }],
     ['a URL instead of host:port', { brokers: ['kafka://user:secret-password@host:9092'] }],
     ['a broker without a port', { brokers: ['localhost'] }],
     ['a session timeout of nothing', { brokers, sessionTimeoutMs: 0 }],
     ['heartbeats as rare as the session timeout', { brokers, sessionTimeoutMs: 6000, heartbeatIntervalMs: 6000 }],
     ['a fractional limit', { brokers, maxBatchBytes: 1.5 }],
-    ['an unknown compression', { brokers, compression: 'brotli' as 'gzip' }],
-    ['an unknown SASL mechanism', { brokers, ssl: true, sasl: { ...sasl, mechanism: 'md5' as 'plain' } }],
+    ['an unknown compression', { brokers, compression: 'brotli' }],
+    ['an unknown SASL mechanism', { brokers, ssl: true, sasl: { ...sasl, mechanism: 'md5' } }],
     ['SASL PLAIN without TLS', { brokers, sasl }],
     ['SASL PLAIN with TLS switched off', { brokers, sasl, ssl: false }],
   ])('refuses %s', (_, options) => {
-    const error = failure(() => kafka(options))
+    const error = failure(() => kafka(options as never))
     expect(error.code).toBe('INVALID_SETTING')
     expect(error.message).not.toContain('secret-password')
   })

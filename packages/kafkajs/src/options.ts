@@ -1,5 +1,5 @@
 import type { ConnectionOptions } from 'node:tls'
-import { type Logger, OnceboxError, silentLogger } from '@oncebox/core'
+import { checkSettings, kinds, type Logger, OnceboxError, type SettingKinds, silentLogger } from '@oncebox/core'
 import type { Kafka, SASLOptions } from 'kafkajs'
 
 /** How much, how often and how long; what is left out suits most. */
@@ -54,11 +54,31 @@ export type KafkajsOptions = KafkajsConnection | KafkajsClient
 
 export type Tuning = Required<KafkajsTuning>
 
+const kafkajsClient = kinds.withMethods('a client of kafkajs', 'producer', 'consumer', 'admin')
+
+const settingKinds: SettingKinds<KafkajsConnection> = {
+  brokers: kinds.listOf(kinds.text),
+  clientId: kinds.text,
+  ssl: kinds.either(kinds.flag, kinds.object),
+  sasl: kinds.shaped({ mechanism: kinds.text }, ['mechanism']),
+  allowPlaintextSasl: kinds.flag,
+  connectionTimeoutMs: kinds.milliseconds(1),
+  requestTimeoutMs: kinds.milliseconds(1),
+  maxBatchBytes: kinds.count(1),
+  sessionTimeoutMs: kinds.milliseconds(1),
+  heartbeatIntervalMs: kinds.milliseconds(1),
+  rebalanceTimeoutMs: kinds.milliseconds(1),
+  partitionsAtOnce: kinds.count(1),
+  maxWaitMs: kinds.milliseconds(1),
+  logger: kinds.logger,
+}
+
 /** The tuning with its defaults. @throws OnceboxError `INVALID_SETTING`. */
-export function resolveTuning(options: KafkajsTuning): Tuning {
-  const sessionTimeoutMs = positive('sessionTimeoutMs', options.sessionTimeoutMs ?? 30_000)
+export function resolveTuning(options: KafkajsOptions): Tuning {
+  checkSettings('kafkajs', options, settingKinds)
+  if ('client' in options) checkSettings('kafkajs', options, { client: kafkajsClient }, ['client'])
+  const sessionTimeoutMs = options.sessionTimeoutMs ?? 30_000
   const heartbeatIntervalMs = options.heartbeatIntervalMs ?? Math.min(3000, Math.ceil(sessionTimeoutMs / 10))
-  positive('heartbeatIntervalMs', heartbeatIntervalMs)
   if (heartbeatIntervalMs * 2 > sessionTimeoutMs) {
     throw new OnceboxError('INVALID_SETTING', 'heartbeatIntervalMs is more than half of sessionTimeoutMs', {
       next: 'Leave it out, or make it a third of the session timeout or less.',
@@ -67,11 +87,11 @@ export function resolveTuning(options: KafkajsTuning): Tuning {
   return {
     sessionTimeoutMs,
     heartbeatIntervalMs,
-    rebalanceTimeoutMs: positive('rebalanceTimeoutMs', options.rebalanceTimeoutMs ?? 60_000),
-    partitionsAtOnce: positive('partitionsAtOnce', options.partitionsAtOnce ?? 4),
-    maxWaitMs: positive('maxWaitMs', options.maxWaitMs ?? 250),
-    maxBatchBytes: positive('maxBatchBytes', options.maxBatchBytes ?? 1_000_000),
-    requestTimeoutMs: positive('requestTimeoutMs', options.requestTimeoutMs ?? 15_000),
+    rebalanceTimeoutMs: options.rebalanceTimeoutMs ?? 60_000,
+    partitionsAtOnce: options.partitionsAtOnce ?? 4,
+    maxWaitMs: options.maxWaitMs ?? 250,
+    maxBatchBytes: options.maxBatchBytes ?? 1_000_000,
+    requestTimeoutMs: options.requestTimeoutMs ?? 15_000,
     logger: options.logger ?? silentLogger,
   }
 }
@@ -82,7 +102,10 @@ export function checkConnection(options: KafkajsConnection): void {
   if (!Array.isArray(brokers) || brokers.length === 0) {
     throw new OnceboxError('INVALID_SETTING', 'No Kafka brokers are given', { next: 'Give at least one host:port.' })
   }
-  const bad = brokers.findIndex((broker) => typeof broker !== 'string' || !/^[^\s:/@]+:\d{1,5}$/.test(broker))
+  const bad = brokers.findIndex((broker) => {
+    const port = Number(/^[^\s:/@]+:(\d{1,5})$/.exec(broker)?.[1])
+    return !(port >= 1 && port <= 65_535)
+  })
   if (bad >= 0) {
     // Not quoted: a URL with a password in it may have been put there.
     throw new OnceboxError('INVALID_SETTING', `Kafka broker number ${bad + 1} is not of the form host:port`, {
@@ -96,11 +119,4 @@ export function checkConnection(options: KafkajsConnection): void {
       next: 'Set ssl, use SCRAM, or set allowPlaintextSasl: true where the network is trusted.',
     })
   }
-}
-
-function positive(name: string, value: number): number {
-  if (!Number.isSafeInteger(value) || value < 1) {
-    throw new OnceboxError('INVALID_SETTING', `${name} is not a positive whole number`, { next: 'Mend the setting.' })
-  }
-  return value
 }

@@ -13,7 +13,15 @@ const failure = (make: () => unknown): Error & { code?: string } => {
 }
 
 describe('settings of kafkajs()', () => {
-  it.each([
+  it.each<[string, unknown]>([
+    ['no settings', undefined],
+    ['a port past the last', { brokers: ['localhost:99999'] }],
+    ['a session longer than Kafka can be told', { brokers, sessionTimeoutMs: 2 ** 31 }],
+    ['a connection timeout that is none', { brokers, connectionTimeoutMs: '3' }],
+    ['a client id that is no text', { brokers, clientId: 5 }],
+    ['a logger that cannot warn', { brokers, logger: { info: () => undefined } }],
+    ['SASL that names no mechanism', { brokers, ssl: true, sasl: {} }],
+    ['a client that is none', { client: {} }],
     ['no brokers', { brokers: [] }],
     ['a URL instead of host:port', { brokers: ['kafka://user:secret-password@host:9092'] }],
     ['a broker without a port', { brokers: ['localhost'] }],
@@ -23,7 +31,7 @@ describe('settings of kafkajs()', () => {
     ['SASL PLAIN without TLS', { brokers, sasl }],
     ['SASL PLAIN with TLS switched off', { brokers, sasl, ssl: false }],
   ])('refuses %s', (_, options) => {
-    const error = failure(() => kafkajs(options))
+    const error = failure(() => kafkajs(options as never))
     expect(error.code).toBe('INVALID_SETTING')
     expect(error.message).not.toContain('secret-password')
   })

@@ -1,12 +1,15 @@
 import {
   type Clock,
+  checkSettings,
   type IdSource,
+  kinds,
   localIds,
   type MessageContracts,
   type MessageInput,
   OnceboxError,
   queryPrepared,
   requireTx,
+  type SettingKinds,
   systemClock,
   type Tx,
 } from '@oncebox/core'
@@ -66,6 +69,15 @@ export interface Outbox<C extends MessageContracts> {
 
 const defaultMaxPayloadBytes = 900_000
 
+const settingKinds: SettingKinds<OutboxOptions<MessageContracts>> = {
+  source: kinds.text,
+  messages: kinds.contracts,
+  schema: kinds.text,
+  ids: kinds.withMethods('a source of ids, with next', 'next'),
+  maxPayloadBytes: kinds.bytes(1),
+  clock: kinds.present,
+}
+
 /**
  * Makes the writer. Opens nothing, reads nothing.
  *
@@ -74,12 +86,10 @@ const defaultMaxPayloadBytes = 900_000
 export function createOutbox<const C extends MessageContracts = Record<never, never>>(
   options: OutboxOptions<C>,
 ): Outbox<C> {
+  checkSettings('createOutbox', options, settingKinds, ['source'])
   const { source, ids = localIds, clock = systemClock, maxPayloadBytes = defaultMaxPayloadBytes } = options
   const sourceProblem = source === '' ? 'is empty' : textProblem(source)
   if (sourceProblem !== null) throw invalidSetting(`The source ${sourceProblem}`, 'Name this service.')
-  if (!Number.isSafeInteger(maxPayloadBytes) || maxPayloadBytes < 1) {
-    throw invalidSetting('maxPayloadBytes is not a positive whole number', 'Give a number of bytes.')
-  }
   const sql = statements(options.schema ?? 'oncebox')
   const contracts: MessageContracts = options.messages ?? {}
 

@@ -165,6 +165,10 @@ describe('createOutbox refuses', () => {
     ['a source with a NUL', { source: 'a\0' }],
     ['an empty schema name', { schema: '' }],
     ['a limit that is no number of bytes', { maxPayloadBytes: 0.5 }],
+    ['a source that is no text', { source: 5 as never }],
+    ['ids that are none', { ids: {} as never }],
+    ['messages that are no contracts', { messages: { 'order.created': null } as never }],
+    ['a clock that has no present', { clock: {} as never }],
   ])('%s', (_, options) => {
     expect(() => createOutbox({ source: 'shop', ids, ...options })).toThrow(
       expect.objectContaining({ code: 'INVALID_SETTING' }),

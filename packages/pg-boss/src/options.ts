@@ -1,4 +1,13 @@
-import { type EventfulPool, type Logger, OnceboxError, silentLogger, topicNameProblem } from '@oncebox/core'
+import {
+  checkSettings,
+  type EventfulPool,
+  kinds,
+  type Logger,
+  OnceboxError,
+  type SettingKinds,
+  silentLogger,
+  topicNameProblem,
+} from '@oncebox/core'
 
 /** A connection of a pool, as much of it as is used. `release(error)` with an error drops the connection. */
 export interface PooledConnection {
@@ -63,8 +72,20 @@ export interface Settings {
   readonly logger: Logger
 }
 
+const settingKinds: SettingKinds<PgBossOptions> = {
+  connectionString: kinds.text,
+  pool: kinds.withMethods('a pg pool', 'query', 'connect', 'on'),
+  topics: kinds.recordOf(kinds.listOf(kinds.text)),
+  schema: kinds.text,
+  heartbeatSeconds: kinds.count(1),
+  keepCompletedSeconds: kinds.count(1),
+  maxRecordBytes: kinds.bytes(1),
+  logger: kinds.logger,
+}
+
 /** @throws OnceboxError `INVALID_SETTING`. */
 export function resolveSettings(options: PgBossOptions): Settings {
+  checkSettings('pgBoss', options, settingKinds, ['topics'])
   if ((options.connectionString === undefined) === (options.pool === undefined)) {
     throw invalid('pgBoss() needs either a connectionString or a pool', 'Pass one of the two.')
   }
@@ -81,16 +102,11 @@ export function resolveSettings(options: PgBossOptions): Settings {
     pool: options.pool,
     topics,
     schema: options.schema ?? 'pgboss',
-    heartbeatSeconds: positive('heartbeatSeconds', options.heartbeatSeconds ?? 5),
-    keepCompletedSeconds: positive('keepCompletedSeconds', options.keepCompletedSeconds ?? 3_600),
-    maxRecordBytes: positive('maxRecordBytes', options.maxRecordBytes ?? 16 * 1024 * 1024),
+    heartbeatSeconds: options.heartbeatSeconds ?? 5,
+    keepCompletedSeconds: options.keepCompletedSeconds ?? 3_600,
+    maxRecordBytes: options.maxRecordBytes ?? 16 * 1024 * 1024,
     logger: options.logger ?? silentLogger,
   }
-}
-
-function positive(name: string, value: number): number {
-  if (!Number.isSafeInteger(value) || value < 1) throw invalid(`${name} is not a whole number above 0`, 'Correct it.')
-  return value
 }
 
 function invalid(what: string, next: string): OnceboxError {

@@ -1,4 +1,13 @@
-import { type Clock, type Logger, OnceboxError, silentLogger, systemClock } from '@oncebox/core'
+import {
+  type Clock,
+  checkSettings,
+  kinds,
+  type Logger,
+  OnceboxError,
+  type SettingKinds,
+  silentLogger,
+  systemClock,
+} from '@oncebox/core'
 import { defaultSchema, outboxRing } from '@oncebox/schema'
 import type { Publisher } from '@oncebox/transport'
 import type { RelayEvent } from './events.js'
@@ -64,8 +73,33 @@ export type RelaySettings = Required<Omit<RelayOptions, 'createTopics' | 'pool' 
 
 const dayMs = 86_400_000
 
+const settingKinds: SettingKinds<RelayOptions> = {
+  pool: kinds.withMethods('a pg pool', 'connect'),
+  publisher: kinds.withMethods('a publisher', 'connect', 'partitions', 'publish', 'close'),
+  schema: kinds.text,
+  lane: kinds.count(0),
+  leaseMs: kinds.milliseconds(1_000),
+  batchMessages: kinds.count(1),
+  batchBytes: kinds.bytes(1),
+  retentionMs: kinds.spanMs(0),
+  leafWidthMs: kinds.spanMs(1),
+  reclaimEveryMs: kinds.milliseconds(1),
+  createTopics: kinds.count(1),
+  parkAfterMs: kinds.spanMs(0),
+  topicRetryMs: kinds.milliseconds(1),
+  pauseLookMs: kinds.milliseconds(1),
+  stopDeadlineMs: kinds.milliseconds(0),
+  holder: kinds.text,
+  logger: kinds.logger,
+  clock: kinds.clock,
+  random: kinds.callable,
+  monotonicMs: kinds.callable,
+  onEvent: kinds.callable,
+}
+
 /** @throws OnceboxError `INVALID_SETTING` */
 export function relaySettings(options: RelayOptions): RelaySettings {
+  checkSettings('createRelay', options, settingKinds, ['pool', 'publisher'])
   const settings: RelaySettings = {
     schema: options.schema ?? defaultSchema,
     lane: options.lane ?? 0,
@@ -86,18 +120,6 @@ export function relaySettings(options: RelayOptions): RelaySettings {
     monotonicMs: options.monotonicMs ?? (() => performance.now()),
     onEvent: options.onEvent ?? (() => {}),
   }
-  atLeast('lane', settings.lane, 0)
-  atLeast('leaseMs', settings.leaseMs, 1_000)
-  atLeast('batchMessages', settings.batchMessages, 1)
-  atLeast('batchBytes', settings.batchBytes, 1)
-  atLeast('retentionMs', settings.retentionMs, 0)
-  atLeast('leafWidthMs', settings.leafWidthMs, 1)
-  atLeast('reclaimEveryMs', settings.reclaimEveryMs, 1)
-  atLeast('parkAfterMs', settings.parkAfterMs, 0)
-  atLeast('topicRetryMs', settings.topicRetryMs, 1)
-  atLeast('pauseLookMs', settings.pauseLookMs, 1)
-  atLeast('stopDeadlineMs', settings.stopDeadlineMs, 0)
-  if (settings.createTopics !== null) atLeast('createTopics', settings.createTopics, 1)
   const sessions = options.pool.options?.max
   if (sessions !== undefined && sessions < 3) {
     throw new OnceboxError('INVALID_SETTING', `The relay's pool allows ${sessions} sessions, and it needs 3`, {
@@ -105,11 +127,4 @@ export function relaySettings(options: RelayOptions): RelaySettings {
     })
   }
   return settings
-}
-
-function atLeast(name: string, value: number, least: number): void {
-  if (Number.isSafeInteger(value) && value >= least) return
-  throw new OnceboxError('INVALID_SETTING', `Relay setting ${name} is ${value}`, {
-    next: `Use a whole number of at least ${least}.`,
-  })
 }

@@ -120,3 +120,12 @@ describe('the in-memory transport', () => {
     await expect(transport.subscriber().subscribe(limits, handler({}))).rejects.toMatchObject({ code: 'TOPIC_MISSING' })
   })
 })
+
+it.each([
+  ['no partitions', { partitions: 0 }],
+  ['partitions in words', { partitions: '3' as never }],
+  ['a policy that there is not', { missingTopics: 'ignore' as never }],
+  ['a clock that cannot sleep', { clock: { now: Date.now } as never }],
+])('%s is an invalid setting', (_what, options) => {
+  expect(() => memoryTransport(options)).toThrow(expect.objectContaining({ code: 'INVALID_SETTING' }))
+})

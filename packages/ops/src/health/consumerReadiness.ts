@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from '@oncebox/core'
+import { type Clock, checkSettings, kinds, type SettingKinds, systemClock } from '@oncebox/core'
 import type { ConsumerEvent } from '@oncebox/inbox'
 import type { ReadinessCheck } from './readiness.js'
 
@@ -50,8 +50,15 @@ export interface ConsumerReadiness extends ReadinessCheck {
   readonly onEvent: (event: ConsumerEvent) => void
 }
 
-/** Whether a consumer runs and its database is there. What its handlers fail at makes no process unready. */
+const settingKinds: SettingKinds<ConsumerReadinessOptions> = { pausedMs: kinds.spanMs(0), clock: kinds.present }
+
+/**
+ * Whether a consumer runs and its database is there. What its handlers fail at makes no process unready.
+ *
+ * @throws OnceboxError `INVALID_SETTING`
+ */
 export function consumerReadiness(options: ConsumerReadinessOptions = {}): ConsumerReadiness {
+  checkSettings('consumerReadiness', options, settingKinds)
   const { pausedMs = 10_000, clock = systemClock } = options
   let health = notRunning
   return {

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type Logger, silentLogger } from '@oncebox/core'
+import { checkSettings, kinds, type Logger, type SettingKinds, silentLogger } from '@oncebox/core'
 import { type ReadinessCheck, readiness } from './readiness.js'
 
 export interface OperationsOptions {
@@ -27,13 +27,23 @@ interface Answer {
   readonly body: string
 }
 
+const settingKinds: SettingKinds<OperationsOptions> = {
+  ready: kinds.listOf(kinds.withMethods('a check', 'check')),
+  metrics: kinds.withMethods('metrics with contentType and text', 'text'),
+  deadlineMs: kinds.milliseconds(0),
+  logger: kinds.logger,
+}
+
 const plain = 'text/plain; charset=utf-8'
 
 /**
  * Probes and metrics of a process. `/livez` answers as long as the process can answer anything: nothing that is mended by
  * something else than a restart makes it fail. `/readyz` answers 503 with the reasons while the process cannot do its work.
+ *
+ * @throws OnceboxError `INVALID_SETTING`
  */
 export function operations(options: OperationsOptions): Operations {
+  checkSettings('operations', options, settingKinds)
   const { ready = [], metrics, deadlineMs = 2_000, logger = silentLogger } = options
 
   async function answer(method: string, url: string): Promise<Answer | null> {

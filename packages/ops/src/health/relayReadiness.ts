@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from '@oncebox/core'
+import { type Clock, checkSettings, kinds, type SettingKinds, systemClock } from '@oncebox/core'
 import type { RelayEvent } from '@oncebox/relay'
 import type { ReadinessCheck } from './readiness.js'
 
@@ -59,8 +59,19 @@ export interface RelayReadiness extends ReadinessCheck {
   readonly onEvent: (event: RelayEvent) => void
 }
 
-/** Whether relays publish, or stand by for one that does. Not ready, and alive, while database or transport are away. */
+const settingKinds: SettingKinds<RelayReadinessOptions> = {
+  lanes: kinds.listOf(kinds.count(0)),
+  failingMs: kinds.spanMs(0),
+  clock: kinds.present,
+}
+
+/**
+ * Whether relays publish, or stand by for one that does. Not ready, and alive, while database or transport are away.
+ *
+ * @throws OnceboxError `INVALID_SETTING`
+ */
 export function relayReadiness(options: RelayReadinessOptions = {}): RelayReadiness {
+  checkSettings('relayReadiness', options, settingKinds)
   const { lanes = [0], failingMs = 10_000, clock = systemClock } = options
   const states = new Map(lanes.map((lane) => [lane, notStarted]))
   return {

@@ -1,5 +1,14 @@
 import { hostname } from 'node:os'
-import { type Clock, type Logger, OnceboxError, silentLogger, systemClock } from '@oncebox/core'
+import {
+  type Clock,
+  checkSettings,
+  kinds,
+  type Logger,
+  OnceboxError,
+  type SettingKinds,
+  silentLogger,
+  systemClock,
+} from '@oncebox/core'
 
 export interface WebhookOptions {
   /** Where to POST to, `https:` or `http:`. */
@@ -32,8 +41,23 @@ export type WebhookSettings = Required<Omit<WebhookOptions, 'backoff'>> & {
 
 const shortestSecret = 16
 
+const settingKinds: SettingKinds<WebhookOptions> = {
+  url: kinds.text,
+  secret: kinds.text,
+  from: kinds.text,
+  gatherMs: kinds.milliseconds(0),
+  everyMs: kinds.milliseconds(0),
+  timeoutMs: kinds.milliseconds(0),
+  backoff: kinds.shaped({ minMs: kinds.milliseconds(0), maxMs: kinds.milliseconds(0) }),
+  stuckAfterMs: kinds.spanMs(0),
+  logger: kinds.logger,
+  clock: kinds.clock,
+  random: kinds.callable,
+}
+
 /** @throws OnceboxError `INVALID_SETTING` */
 export function webhookSettings(options: WebhookOptions): WebhookSettings {
+  checkSettings('webhookNotifier', options, settingKinds, ['url', 'secret'])
   if (!/^https?:$/.test(protocolOf(options.url))) {
     throw invalid('The address of the webhook is none of http or https', 'Give a whole URL, https://host/path.')
   }
@@ -45,14 +69,14 @@ export function webhookSettings(options: WebhookOptions): WebhookSettings {
     url: options.url,
     secret: options.secret,
     from: options.from ?? `${hostname()} ${process.pid}`,
-    gatherMs: duration('gatherMs', options.gatherMs ?? 1_000),
-    everyMs: duration('everyMs', options.everyMs ?? 10_000),
-    timeoutMs: duration('timeoutMs', options.timeoutMs ?? 10_000),
+    gatherMs: options.gatherMs ?? 1_000,
+    everyMs: options.everyMs ?? 10_000,
+    timeoutMs: options.timeoutMs ?? 10_000,
     backoff: {
-      minMs: duration('backoff.minMs', options.backoff?.minMs ?? 1_000),
-      maxMs: duration('backoff.maxMs', options.backoff?.maxMs ?? 60_000),
+      minMs: options.backoff?.minMs ?? 1_000,
+      maxMs: options.backoff?.maxMs ?? 60_000,
     },
-    stuckAfterMs: duration('stuckAfterMs', options.stuckAfterMs ?? 60_000),
+    stuckAfterMs: options.stuckAfterMs ?? 60_000,
     logger: options.logger ?? silentLogger,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
@@ -61,11 +85,6 @@ export function webhookSettings(options: WebhookOptions): WebhookSettings {
 
 function protocolOf(url: string): string {
   return URL.canParse(url) ? new URL(url).protocol : ''
-}
-
-function duration(name: string, ms: number): number {
-  if (Number.isSafeInteger(ms) && ms >= 0) return ms
-  throw invalid(`${name} of the webhook is ${ms}`, 'Give a whole number of milliseconds.')
 }
 
 function invalid(what: string, next: string): OnceboxError {

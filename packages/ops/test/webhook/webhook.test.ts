@@ -192,6 +192,9 @@ test.each([
   ['another protocol', { url: 'file:///etc/passwd' }],
   ['a short secret', { secret: 'short' }],
   ['a time that is none', { everyMs: -1 }],
+  ['a secret that is no text', { secret: 5 as never }],
+  ['a timeout that no timer can hold', { timeoutMs: 2 ** 31 }],
+  ['a logger that cannot warn', { logger: {} as never }],
 ])('%s is an invalid setting', (_what, own) => {
   const options = { url: 'https://example.com', secret, ...own }
   expect(() => webhookNotifier(options)).toThrow(expect.objectContaining({ code: 'INVALID_SETTING' }))

@@ -1,4 +1,4 @@
-import { systemClock, type WireRecord } from '@oncebox/core'
+import { checkSettings, kinds, type SettingKinds, systemClock, type WireRecord } from '@oncebox/core'
 import type { Publisher } from '../publisher.js'
 import type { Subscriber } from '../subscriber.js'
 import { Group, partitionKey } from './group.js'
@@ -40,11 +40,22 @@ export interface MemoryTransport {
   redeliver(group: string, topic: string, partition: number, offset: number): void
 }
 
+const settingKinds: SettingKinds<MemoryTransportOptions> = {
+  partitions: kinds.wholeNumber(1, 10_000),
+  maxRecordBytes: kinds.bytes(0),
+  missingTopics: kinds.oneOf('create', 'refuse'),
+  retentionMs: kinds.wholeNumber(-1, Number.MAX_SAFE_INTEGER),
+  clock: kinds.clock,
+}
+
 /**
  * An in-memory transport with partitions, offsets, groups and rebalances. Deterministic: no timers but the clock's
  * `sleep` for `retryAfterMs` and stop deadlines.
+ *
+ * @throws OnceboxError `INVALID_SETTING`
  */
 export function memoryTransport(options: MemoryTransportOptions = {}): MemoryTransport {
+  checkSettings('memoryTransport', options, settingKinds)
   const log = new Log(options, options.clock ?? systemClock)
   const link = new Link()
   const groups = new Map<string, Group>()
