@@ -9,21 +9,37 @@ import { soak } from './soak/soak.js'
 const progress = (line: string): void => void process.stderr.write(`proof: ${line}\n`)
 const names = Object.keys(allParts)
 
+interface Choice {
+  readonly seed: number
+  readonly times: number
+  readonly allowUnreachable?: true
+  readonly json?: true
+}
+
 const program = new Command('proof')
   .enablePositionalOptions()
   .description('Proves the guarantees on servers of its own: exit code 1 when anything did not hold.')
   .argument('[parts...]', `which ones: ${names.join(', ')}; all of them by default`)
   .option('--seed <number>', 'everything at random follows from it', Number, Date.now() % 1_000_000)
   .option('--times <number>', 'crashes at each crash point', Number, 20)
+  .option('--allow-unreachable', 'faults that this machine does not allow (a full disk) do not fail the run')
   .option('--json', 'the report as JSON on standard output')
-  .action(async (chosen: string[], options: { seed: number; times: number; json?: true }) => {
+  .action(async (chosen: string[], options: Choice) => {
     const unknown = chosen.filter((name) => !names.includes(name))
     if (unknown.length > 0) program.error(`no such part: ${unknown.join(', ')}`, { exitCode: 2 })
-    const { seed, times, json } = options
+    const { seed, times, json, allowUnreachable = false } = options
     progress(`seed ${seed}`)
     const reports = []
     for (const name of chosen.length > 0 ? chosen : names) {
-      reports.push(await (allParts[name] as (typeof allParts)[string])({ seed, extent: 'full', times, progress }))
+      reports.push(
+        await (allParts[name] as (typeof allParts)[string])({
+          seed,
+          extent: 'full',
+          times,
+          allowUnreachable,
+          progress,
+        }),
+      )
     }
     process.stdout.write(`${json ? JSON.stringify({ seed, parts: reports }) : printReport(reports)}\n`)
     process.exitCode = reports.some(({ problems }) => problems.length > 0) ? 1 : 0

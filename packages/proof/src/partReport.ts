@@ -16,6 +16,8 @@ export interface PartOptions {
   readonly extent: 'full' | 'slice'
   /** How often each crash point is to be hit. */
   readonly times: number
+  /** A fault that cannot be made on this machine does not fail the run. Default false: what is not proved is a problem. */
+  readonly allowUnreachable?: boolean
   /** One line of progress, for people. */
   readonly progress: (line: string) => void
 }

@@ -15,6 +15,11 @@ const patienceMs = 60_000
 /** Past a session (2 s) and a lease (1 s). */
 const tooLongMs = 3_500
 
+/** The fault cannot be made here, for this reason: nothing was proved about it. */
+export class NotReachable extends Error {
+  override readonly name = 'NotReachable'
+}
+
 const onWire = (wire: string, proxyOf: (stage: Stage) => TcpProxy): Fault[] => [
   { name: `${wire}: connections cut`, inflict: async (stage) => proxyOf(stage).cut() },
   {
@@ -154,6 +159,25 @@ export const faults: readonly Fault[] = [
       broker.pause()
       await sleep(tooLongMs)
       broker.resume()
+    },
+  },
+  {
+    name: 'broker: disk full to the last byte under load, then freed',
+    async inflict({ broker, disk, rig, random }) {
+      if (disk instanceof Error) throw new NotReachable(`a small disk cannot be had: ${disk.message}`)
+      const before = (await broker.log()).length
+      await disk.fill()
+      const noticed = async (): Promise<boolean> => {
+        // Pages that are begun still take something.
+        await rig.place(30, random)
+        return broker.pid === undefined || /No space left on device/.test((await broker.log()).slice(before))
+      }
+      await until(noticed, { what: 'the broker to notice that its disk is full', deadlineMs: patienceMs })
+      await sleep(tooLongMs)
+      await disk.free()
+      // It ends by itself when it cannot write its log; one that does not has given its directory up all the same.
+      await broker.kill()
+      await broker.start()
     },
   },
   {

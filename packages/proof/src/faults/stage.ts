@@ -2,7 +2,9 @@ import {
   fastSettings,
   freePort,
   type KafkaServer,
+  openSmallDisk,
   type PostgresServer,
+  type SmallDisk,
   startKafka,
   startPostgres,
   startProxy,
@@ -15,6 +17,8 @@ import { Rig } from '../crashes/rig.js'
 export interface Stage extends AsyncDisposable {
   readonly postgres: PostgresServer
   readonly broker: KafkaServer
+  /** What the broker writes to; the reason, where a small one could not be had. */
+  readonly disk: SmallDisk | Error
   readonly postgresProxy: TcpProxy
   readonly brokerProxy: TcpProxy
   readonly rig: Rig
@@ -22,13 +26,21 @@ export interface Stage extends AsyncDisposable {
   readonly random: () => number
 }
 
+/** Enough for what all faults write, and filled within a second. */
+const diskBytes = 128 << 20
+
 export async function setStage(random: () => number): Promise<Stage> {
   const brokerPort = await freePort()
+  const disk = await openSmallDisk({ bytes: diskBytes }).catch((error: Error) => error)
   const brokerProxy = await startProxy({ target: { host: '127.0.0.1', port: brokerPort } })
   const [postgres, broker] = await Promise.all([
     startPostgres({ settings: fastSettings }),
     // Clients that ask where the leader is are sent to the proxy.
-    startKafka({ port: brokerPort, settings: { 'advertised.listeners': `PLAINTEXT://127.0.0.1:${brokerProxy.port}` } }),
+    startKafka({
+      port: brokerPort,
+      settings: { 'advertised.listeners': `PLAINTEXT://127.0.0.1:${brokerProxy.port}` },
+      ...(disk instanceof Error ? {} : { disk }),
+    }),
   ])
   const postgresProxy = await startProxy({ target: { host: '127.0.0.1', port: postgres.port } })
   const servers = {
@@ -45,6 +57,7 @@ export async function setStage(random: () => number): Promise<Stage> {
   return {
     postgres,
     broker,
+    disk,
     postgresProxy,
     brokerProxy,
     rig,
@@ -53,6 +66,7 @@ export async function setStage(random: () => number): Promise<Stage> {
       await rig[Symbol.asyncDispose]().catch(() => undefined)
       await Promise.all([postgresProxy.close(), brokerProxy.close()])
       await Promise.all([postgres.remove(), broker.remove()])
+      if (!(disk instanceof Error)) await disk.remove()
     },
   }
 }
