@@ -1,3 +1,4 @@
+import { fastSettings, startPostgres } from '@oncebox/testkit'
 import offerServers from '@oncebox/testkit/global-setup'
 import { crashRuns } from './crashes/crashRuns.js'
 import { faultRuns } from './faults/faultRuns.js'
@@ -11,7 +12,14 @@ import { simulation } from './simulation/simulation.js'
 /** The parts of a full run, by the name that the command line calls them, in the order in which they run. */
 export const allParts: Readonly<Record<string, Part>> = {
   model: modelRuns,
-  fuzz: (options) => fuzz(options),
+  async fuzz(options) {
+    const postgres = await startPostgres({ settings: fastSettings })
+    try {
+      return await fuzz({ createDatabase: () => postgres.createDatabase() }, options)
+    } finally {
+      await postgres.remove()
+    }
+  },
   simulation,
   async crashes(options) {
     await using servers = await startServers()

@@ -1,78 +1,95 @@
-import { decodeEnvelope, decodePayload, isOnceboxError, type Tx, type WireRecord } from '@oncebox/core'
-import { createOutbox } from '@oncebox/outbox'
+import { inspect } from 'node:util'
 import type { PartOptions, PartReport } from '../partReport.js'
 import { type Dice, diceOf } from '../simulation/dice.js'
-import { junkBytes, junkText, junkValue } from './junk.js'
+import { shrink, writingDice, writtenDice } from './shrink.js'
+import type { OpenTarget, Outcome, Surroundings, Target } from './target.js'
+import { targets } from './targets.js'
 
-/** Cases of a full run, and of a slice. */
-const casesOf = { full: 1_000_000, slice: 20_000 }
 const mostTold = 10
+/** One that takes longer hangs. */
+const batchDeadlineMs = 60_000
 
-const outbox = createOutbox({ source: 'fuzz', messages: {} })
-
-/** An entry, given junk: resolves, or rejects with an error that has a code. Anything else is a problem. */
-const entries: Readonly<Record<string, (dice: Dice) => unknown>> = {
-  async emit(dice) {
-    let written = 0
-    const tx: Tx = {
-      query: async () => {
-        written++
-        return { rows: [] }
-      },
-    }
-    const message = {
-      topic: dice.chance(0.7) ? 'orders' : junkText(dice),
-      type: dice.chance(0.7) ? 'made' : junkText(dice),
-      data: junkValue(dice),
-      ...(dice.chance(0.5) ? { key: junkText(dice) } : {}),
-      ...(dice.chance(0.5) ? { headers: junkValue(dice) as Record<string, string> } : {}),
-      ...(dice.chance(0.2) ? { id: junkText(dice) } : {}),
-    }
-    try {
-      await outbox.emit(tx, message)
-    } catch (error) {
-      // What is refused is refused before anything is written.
-      if (isOnceboxError(error) && written > 0) throw new Error('refused after a statement was sent', { cause: error })
-      throw error
-    }
-  },
-  'wire record'(dice) {
-    const headers = Array.from({ length: dice.below(6) }, () => {
-      const name = dice.pick(['ce_id', 'ce_type', 'ce_time', 'ce_source', 'content-type', 'id', junkText(dice)])
-      return [name, dice.chance(0.1) ? null : junkBytes(dice)] as const
-    })
-    const record: WireRecord = {
-      topic: 'orders',
-      partition: 0,
-      offset: '0',
-      timestamp: dice.pick([0, -1, Date.UTC(2026, 0, 1), Number.MAX_SAFE_INTEGER]),
-      key: dice.chance(0.3) ? null : junkBytes(dice),
-      value: dice.chance(0.2) ? null : junkBytes(dice),
-      headers,
-    }
-    const { contentType } = decodeEnvelope(record)
-    decodePayload(record.value, contentType)
-  },
+export interface FuzzOptions extends Surroundings {
+  /** Default: all of them. */
+  readonly chosen?: readonly Target[]
 }
 
-/** Every entry against junk: nothing but errors with a code may come out. */
+/** Every entry against junk: each case is taken, or refused with a code, and leaves nothing behind then. */
 export async function fuzz(
-  { seed, extent, progress }: PartOptions,
-  cases: number = casesOf[extent],
+  { chosen = targets, ...surroundings }: FuzzOptions,
+  { seed, extent, progress }: Pick<PartOptions, 'seed' | 'extent' | 'progress'>,
 ): Promise<PartReport> {
   const begun = performance.now()
   const problems: string[] = []
-  let refused = 0
-  const names = Object.keys(entries)
-  for (let index = 0; index < cases; index++) {
-    const name = names[index % names.length] as string
-    try {
-      await entries[name]?.(diceOf(seed, index))
-    } catch (error) {
-      if (isOnceboxError(error)) refused++
-      else if (problems.length < mostTold) problems.push(`${name}, seed ${seed}, case ${index}: ${String(error)}`)
-    }
-    if ((index + 1) % 250_000 === 0) progress(`fuzz: ${index + 1} of ${cases} cases`)
+  const figures: Record<string, number | string> = { cases: 0, refused: 0 }
+  for (const [number, target] of chosen.entries()) {
+    const found = await fuzzOne(target, surroundings, { seed, number, cases: target.cases[extent] })
+    problems.push(...found.problems)
+    figures.cases = Number(figures.cases) + target.cases[extent]
+    figures.refused = Number(figures.refused) + found.refused
+    figures[target.name] = `${target.cases[extent]} cases, ${found.refused} refused, in ${found.seconds.toFixed(1)} s`
+    progress(`fuzz: ${target.name}: ${figures[target.name]}, ${found.problems.length} problems`)
   }
-  return { part: 'fuzz', figures: { cases, refused }, problems, seconds: (performance.now() - begun) / 1_000 }
+  return { part: 'fuzz', figures, problems, seconds: (performance.now() - begun) / 1_000 }
+}
+
+interface Round {
+  readonly seed: number
+  /** Which target it is: each has dice of its own. */
+  readonly number: number
+  readonly cases: number
+}
+
+async function fuzzOne(target: Target, surroundings: Surroundings, { seed, number, cases }: Round) {
+  const begun = performance.now()
+  const problems: string[] = []
+  /** Of each kind of problem, one is told. */
+  const told = new Set<string>()
+  let refused = 0
+  await using open = await target.open(surroundings)
+  for (let first = 0; first < cases && problems.length < mostTold; first += target.atOnce) {
+    const size = Math.min(target.atOnce, cases - first)
+    const batch = Array.from({ length: size }, (_, index) => open.make(diceOf(seed, number, first + index)))
+    const outcomes = await answered(open, batch)
+    if (outcomes === null) {
+      problems.push(
+        `${target.name}, seed ${seed}, cases ${first} to ${first + size - 1}: no answer in ${batchDeadlineMs} ms`,
+      )
+      break
+    }
+    refused += outcomes.filter((outcome) => outcome === 'refused').length
+    for (const [index, outcome] of outcomes.entries()) {
+      if (typeof outcome === 'string' || told.has(kindOf(outcome)) || problems.length >= mostTold) continue
+      told.add(kindOf(outcome))
+      const what = `${target.name}, seed ${seed}, case ${first + index}: ${outcome.broken}`
+      problems.push(`${what}\n${await smallest(open, diceOf(seed, number, first + index), kindOf(outcome))}`)
+    }
+  }
+  return { problems, refused, seconds: (performance.now() - begun) / 1_000 }
+}
+
+/** The outcomes of a batch, or null where it does not answer in time. */
+async function answered(open: OpenTarget, batch: readonly unknown[]): Promise<readonly Outcome[] | null> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), batchDeadlineMs)
+  })
+  return Promise.race([open.tryAll(batch), late]).finally(() => clearTimeout(timer))
+}
+
+/** Two problems are of one kind where they begin alike, but for numbers. */
+function kindOf(outcome: Outcome): string {
+  return typeof outcome === 'string' ? outcome : outcome.broken.slice(0, 80).replaceAll(/\d+/g, '0')
+}
+
+/** The smallest case found that breaks the same promise, as text. */
+async function smallest(open: OpenTarget, dice: Dice, kind: string): Promise<string> {
+  const writing = writingDice(dice)
+  open.make(writing.dice)
+  const throws = await shrink(writing.throws, async (fewer) => {
+    const outcomes = await answered(open, [open.make(writtenDice(fewer))])
+    return outcomes?.[0] !== undefined && kindOf(outcomes[0]) === kind
+  })
+  const shown = inspect(open.make(writtenDice(throws)), { depth: 6, maxStringLength: 300, breakLength: 160 })
+  return `smallest: ${shown}`
 }
