@@ -1,4 +1,4 @@
-import { isObjectLiteralExpression, isPropertyDeclaration } from 'typescript/unstable/ast/is'
+import { isArrayLiteralExpression, isObjectLiteralExpression, isPropertyDeclaration } from 'typescript/unstable/ast/is'
 
 const noTruncation = 1
 
@@ -30,12 +30,14 @@ export function constCode(node, checker) {
   if (node.initializer !== undefined && isTable(node.initializer))
     return `const ${name} = ${node.initializer.getText()}`
   const type = checker.getTypeOfSymbol(checker.getSymbolAtLocation(node.name))
-  return `const ${name}: ${checker.typeToString(type, node, noTruncation)}`
+  return `const ${name}: ${checker.typeToString(type, node, noTruncation).replaceAll('"', "'")}`
 }
 
+/** A literal, behind whatever `as const` and `satisfies` stand after it. */
 function isTable(expression) {
   const inner = expression.expression
-  return isObjectLiteralExpression(expression) || (inner !== undefined && isTable(inner))
+  const literal = isObjectLiteralExpression(expression) || isArrayLiteralExpression(expression)
+  return literal || (inner !== undefined && isTable(inner))
 }
 
 function faceOf(node) {
