@@ -7,12 +7,20 @@ export interface PgbenchScript {
   readonly variables: Readonly<Record<string, string>>
 }
 
-/** What a transaction of pgbench writes beside its business row, and whether the message shares COMMIT's round trip. */
+/** What a transaction of pgbench does beside its business row, and whether the message shares COMMIT's round trip. */
+export interface PgbenchWay {
+  /** `statement`: one that does nothing. `row`: a second business row, which is as large as a message. */
+  readonly second: 'none' | 'statement' | 'row' | 'message'
+  readonly pipelined: boolean
+}
+
 export const pgbenchArms = {
-  pgbenchBusiness: { message: false, pipelined: false },
-  pgbenchOutbox: { message: true, pipelined: false },
-  pgbenchOutboxPipelined: { message: true, pipelined: true },
-} as const satisfies Record<string, { readonly message: boolean; readonly pipelined: boolean }>
+  pgbenchBusiness: { second: 'none', pipelined: false },
+  pgbenchStatement: { second: 'statement', pipelined: false },
+  pgbenchTwoRows: { second: 'row', pipelined: false },
+  pgbenchOutbox: { second: 'message', pipelined: false },
+  pgbenchOutboxPipelined: { second: 'message', pipelined: true },
+} as const satisfies Record<string, PgbenchWay>
 
 export type PgbenchArm = keyof typeof pgbenchArms
 
@@ -22,13 +30,29 @@ const order = { customer: 'c1', cents: '100', details: payloadOf(0) }
 
 /** The script of an arm, with the statement that the writer issues. */
 export async function pgbenchScript(arm: PgbenchArm): Promise<PgbenchScript> {
-  const { message, pipelined } = pgbenchArms[arm]
-  if (!message) return { script: lines('BEGIN;', `${business};`, 'COMMIT;'), variables: order }
-  const { text, values } = await writersStatement()
-  const emit = withVariables(text, values)
-  const ending = [emit.script, 'COMMIT;']
+  const { second, pipelined } = pgbenchArms[arm]
+  const { script, variables } = await secondStatement(second)
+  const ending = [...script, 'COMMIT;']
   const sent = pipelined ? ['\\startpipeline', ...ending, '\\endpipeline'] : ending
-  return { script: lines('BEGIN;', `${business};`, ...sent), variables: { ...order, ...emit.variables } }
+  return { script: lines('BEGIN;', `${business};`, ...sent), variables: { ...order, ...variables } }
+}
+
+async function secondStatement(
+  second: PgbenchWay['second'],
+): Promise<{ readonly script: readonly string[]; readonly variables: Readonly<Record<string, string>> }> {
+  switch (second) {
+    case 'none':
+      return { script: [], variables: {} }
+    case 'statement':
+      return { script: ['SELECT 1;'], variables: {} }
+    case 'row':
+      return { script: [`${business};`], variables: {} }
+    case 'message': {
+      const { text, values } = await writersStatement()
+      const { script, variables } = withVariables(text, values)
+      return { script: [script], variables }
+    }
+  }
 }
 
 interface Statement {

@@ -53,7 +53,7 @@ export async function write(options: WriteOptions): Promise<SuiteResult> {
       async run(): Promise<Sample> {
         await empty()
         const sample = await runPgbenchArm(name, { postgres, pool, seconds })
-        if (pgbenchArms[name].message) await expectOneEach(pool)
+        if (pgbenchArms[name].second === 'message') await expectOneEach(pool)
         return sample
       },
     })
