@@ -94,6 +94,18 @@ beforeAll(async () => {
 
 afterAll(() => rm(workspace, { recursive: true, force: true }))
 
+test('no block of code is one that no test looks at', () => {
+  const looked = ['ts', 'sh', 'sql', 'json', '']
+  const odd = pages().flatMap((of) => {
+    const blocks = codeBlocks(of)
+    // Indented, or with a word behind its language, a block would be passed over.
+    const fences = [...of.text.matchAll(/^\s*(```|~~~)/gm)].length
+    const other = blocks.map(({ language }) => language).filter((language) => !looked.includes(language))
+    return fences === 2 * blocks.length && other.length === 0 ? [] : [`${of.path}: ${other}`]
+  })
+  expect(odd).toEqual([])
+})
+
 test('every page with TypeScript is compiled', () => {
   const compiled = projects.map(({ path }) => path)
   expect(compiled).toEqual(expect.arrayContaining(['README.md', 'docs/tutorial.md', 'docs/libraries.md']))
