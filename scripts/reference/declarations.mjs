@@ -50,12 +50,14 @@ function exportsOf({ program, checker }, path) {
 /** A reader of a type wants to know what it is made of, exported or not. */
 function withLocals(root, exported) {
   const known = new Set([...exported.values()].flat().map(({ key }) => key))
+  // On file systems that do not tell cases apart the compiler's paths are in small letters.
+  const ours = join(root, 'packages/').toLowerCase()
   const complete = ({ symbols, checker, ...item }) => {
     const locals = new Map()
     const waiting = [...symbols]
     for (let symbol = waiting.shift(); symbol !== undefined; symbol = waiting.shift()) {
       const key = keyOf(symbol)
-      if (known.has(key) || locals.has(key) || !key.startsWith(join(root, 'packages/'))) continue
+      if (known.has(key) || locals.has(key) || !key.toLowerCase().startsWith(ours)) continue
       const declaration = symbol.declarations[0].resolve()
       if (!isInterfaceDeclaration(declaration) && !isTypeAliasDeclaration(declaration)) continue
       locals.set(key, typeCode(declaration))
