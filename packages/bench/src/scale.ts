@@ -2,7 +2,7 @@ import pg from 'pg'
 import { type ArmResult, sampleOf } from './armResult.js'
 import { type Arm, interleave } from './interleave.js'
 import type { Sample, SuiteResult } from './results.js'
-import { runArm } from './runArm.js'
+import { runArm, spawnArm } from './runArm.js'
 import { type Backlog, type BacklogShape, makeBacklog } from './scaleFixtures.js'
 import { type BenchServers, createTopics, withServers } from './servers.js'
 import { partitions, rewind, topicName } from './workload.js'
@@ -71,7 +71,9 @@ export function scale(options: ScaleOptions): Promise<SuiteResult> {
       })
       const base = backlogs.get('base') as Backlog
       const warm = backlogs.get('waitingFew') as Backlog
-      arms.push({ name: 'lanesOne', run: () => drainAgain(servers, base, warm, 1, { WARM_TIMES: '0' }) })
+      const lanesOne = () => drainAgain(servers, base, warm, 1, { WARM_TIMES: '0' })
+      arms.push({ name: 'lanesOne', run: lanesOne })
+      arms.push({ name: 'lanesOneBusy', run: () => besideBusyCore(lanesOne) })
       arms.push({ name: 'held', run: () => whileHeld(base, () => drainAgain(servers, base, warm, 1)) })
       return await interleave(arms, { suite: 'scale', rounds, progress, settings: { messages, large, huge } })
     } finally {
@@ -107,6 +109,16 @@ async function twoLanes(servers: BenchServers, backlog: Backlog, warm: Backlog):
     perSecond: messages / Math.max(...results.map(({ seconds }) => seconds)),
     cpuUs: total((each) => each.cpuUsPerMessage * each.messages) / messages,
     rssMb: Math.max(...results.map(({ rssMb }) => rssMb)),
+  }
+}
+
+/** With one core taken by somebody else: what a second relay costs the first by being there, whatever it does. */
+async function besideBusyCore(work: () => Promise<Sample>): Promise<Sample> {
+  const neighbour = spawnArm('busy', {})
+  try {
+    return await work()
+  } finally {
+    neighbour.kill('SIGKILL')
   }
 }
 
