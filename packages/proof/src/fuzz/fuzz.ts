@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import { crc32 } from 'node:zlib'
 import type { PartOptions, PartReport } from '../partReport.js'
 import { type Dice, diceOf } from '../simulation/dice.js'
 import { shrink, writingDice, writtenDice } from './shrink.js'
@@ -22,8 +23,8 @@ export async function fuzz(
   const begun = performance.now()
   const problems: string[] = []
   const figures: Record<string, number | string> = { cases: 0, refused: 0 }
-  for (const [number, target] of chosen.entries()) {
-    const found = await fuzzOne(target, surroundings, { seed, number, cases: target.cases[extent] })
+  for (const target of chosen) {
+    const found = await fuzzOne(target, surroundings, seed, target.cases[extent])
     problems.push(...found.problems)
     figures.cases = Number(figures.cases) + target.cases[extent]
     figures.refused = Number(figures.refused) + found.refused
@@ -33,23 +34,18 @@ export async function fuzz(
   return { part: 'fuzz', figures, problems, seconds: (performance.now() - begun) / 1_000 }
 }
 
-interface Round {
-  readonly seed: number
-  /** Which target it is: each has dice of its own. */
-  readonly number: number
-  readonly cases: number
-}
-
-async function fuzzOne(target: Target, surroundings: Surroundings, { seed, number, cases }: Round) {
+async function fuzzOne(target: Target, surroundings: Surroundings, seed: number, cases: number) {
   const begun = performance.now()
   const problems: string[] = []
+  // Each has dice of its own, whichever others run.
+  const diceFor = (index: number): Dice => diceOf(seed, crc32(target.name), index)
   /** Of each kind of problem, one is told. */
   const told = new Set<string>()
   let refused = 0
   await using open = await target.open(surroundings)
   for (let first = 0; first < cases && problems.length < mostTold; first += target.atOnce) {
     const size = Math.min(target.atOnce, cases - first)
-    const batch = Array.from({ length: size }, (_, index) => open.make(diceOf(seed, number, first + index)))
+    const batch = Array.from({ length: size }, (_, index) => open.make(diceFor(first + index)))
     const outcomes = await answered(open, batch)
     if (outcomes === null) {
       problems.push(
@@ -62,7 +58,7 @@ async function fuzzOne(target: Target, surroundings: Surroundings, { seed, numbe
       if (typeof outcome === 'string' || told.has(kindOf(outcome)) || problems.length >= mostTold) continue
       told.add(kindOf(outcome))
       const what = `${target.name}, seed ${seed}, case ${first + index}: ${outcome.broken}`
-      problems.push(`${what}\n${await smallest(open, diceOf(seed, number, first + index), kindOf(outcome))}`)
+      problems.push(`${what}\n${await smallest(open, diceFor(first + index), kindOf(outcome))}`)
     }
   }
   return { problems, refused, seconds: (performance.now() - begun) / 1_000 }

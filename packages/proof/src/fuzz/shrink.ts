@@ -26,34 +26,49 @@ function diceFrom(next: () => number): Dice {
   }
 }
 
+/** Throws below are as good as zero: nothing is picked from so many. */
+const smallestThrow = 1 / 4_096
+
 /**
  * Fewer and smaller throws for which `breaks` still holds, after at most `most` tries: parts are left out or become
- * zeros, large parts first (after Hypothesis' shrinking of the choices instead of the values).
+ * zeros, large parts first, and single ones are halved (after Hypothesis' shrinking of the choices instead of the values).
  */
 export async function shrink(
   throws: readonly number[],
   breaks: (throws: readonly number[]) => Promise<boolean>,
-  most = 300,
+  most = 400,
 ): Promise<readonly number[]> {
-  let best = throws
   let tries = 0
-  for (let size = Math.ceil(best.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
-    for (let from = 0; from < best.length && tries < most; ) {
-      const [before, part, after] = [best.slice(0, from), best.slice(from, from + size), best.slice(from + size)]
-      const smaller = [[...before, ...after]]
-      if (part.some((thrown) => thrown !== 0)) smaller.push([...before, ...part.map(() => 0), ...after])
-      let found: readonly number[] | undefined
-      for (const candidate of smaller) {
-        tries++
-        if (await breaks(candidate)) {
-          found = candidate
-          break
-        }
+  const firstThatBreaks = async (candidates: readonly (readonly number[])[]) => {
+    for (const candidate of candidates) {
+      if (++tries > most) return undefined
+      if (await breaks(candidate)) return candidate
+    }
+    return undefined
+  }
+  let best = throws
+  // What was taken out may let something before it go as well.
+  for (let before: unknown; before !== best && tries < most; ) {
+    before = best
+    for (let size = Math.ceil(best.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
+      for (let from = 0; from < best.length; ) {
+        const smaller = await firstThatBreaks(smallerOnes(best, from, size))
+        best = smaller ?? best
+        // What follows a part that was left out is in its place now, and what was halved may be halved again.
+        if (smaller === undefined || best.slice(from, from + size).every((thrown) => thrown === 0)) from += size
       }
-      // What follows a part that was left out is in its place now.
-      if (found === undefined || found.length === best.length) from += size
-      if (found !== undefined) best = found
     }
   }
   return best
+}
+
+/** The throws with the part at `from` left out, as zeros, and, of a single one, halved. */
+function smallerOnes(throws: readonly number[], from: number, size: number): readonly (readonly number[])[] {
+  const [before, part, after] = [throws.slice(0, from), throws.slice(from, from + size), throws.slice(from + size)]
+  const [first = 0] = part
+  return [
+    [...before, ...after],
+    ...(part.some((thrown) => thrown !== 0) ? [[...before, ...part.map(() => 0), ...after]] : []),
+    ...(size === 1 && first > smallestThrow ? [[...before, first / 2, ...after]] : []),
+  ]
 }

@@ -7,5 +7,5 @@ import { probes } from './targets/probes.js'
 import { settings } from './targets/settings.js'
 import { wireRecord } from './targets/wireRecord.js'
 
-/** Everything that can be given junk. New ones come last, so that a seed says the same of the others. */
+/** Everything that can be given junk. */
 export const targets: readonly Target[] = [emit, wireRecord, settings, probes, emitInSql, commandLine, dashboard]
