@@ -2,6 +2,7 @@ import { consume } from './consume.js'
 import { drain, usualArms } from './drain.js'
 import { inbox } from './inbox.js'
 import { latency } from './latency.js'
+import { observed } from './observed.js'
 import { peerArms, peers } from './peers.js'
 import { profile } from './profile.js'
 import type { SuiteResult } from './results.js'
@@ -57,6 +58,7 @@ export const quick: Extent = {
 /** What a run of all subcommands runs, in this order. */
 export const suites = {
   drain: ({ messages, rounds }: Extent, progress: Progress) => drain({ messages, rounds, arms: usualArms, progress }),
+  observed: ({ messages, rounds }: Extent, progress: Progress) => observed({ messages, rounds, progress }),
   peers: ({ messages, rounds }: Extent, progress: Progress) => peers({ messages, rounds, arms: peerArms, progress }),
   profile: ({ messages }: Extent, progress: Progress) => profile({ messages, progress }),
   write: ({ writeSeconds: seconds, rounds }: Extent, progress: Progress) => write({ seconds, rounds, progress }),

@@ -43,6 +43,8 @@ export interface Filling {
   readonly payloadBytes?: number
   /** Messages go to so many topics in turn: `bench`, `bench-1`, `bench-2`, …. */
   readonly topics?: number
+  /** Every message has the trace of its producer, and one in so many is sampled; without it none has one. */
+  readonly sampledOneIn?: number
 }
 
 export function topicName(number: number): string {
@@ -51,15 +53,20 @@ export function topicName(number: number): string {
 
 /** Fills the outbox, a hundred rows a transaction, as small services would. Not timed. */
 export async function fillOutbox(pool: Pool, schema: string, messages: number, filling: Filling = {}): Promise<void> {
-  const { keys: ownKeys = keys, payloadBytes = 200, topics = 1 } = filling
+  const { keys: ownKeys = keys, payloadBytes = 200, topics = 1, sampledOneIn } = filling
   const name =
     topics === 1 ? `'${topic}'` : `CASE n % ${topics} WHEN 0 THEN '${topic}' ELSE '${topic}-' || n % ${topics} END`
+  const headers =
+    sampledOneIn === undefined
+      ? 'NULL::jsonb'
+      : `jsonb_build_object('traceparent', '00-' || md5(n::text) || '-' || left(md5('span' || n), 16) ||
+          CASE WHEN n % ${sampledOneIn} = 0 THEN '-01' ELSE '-00' END)`
   await pool.query(`
     CREATE OR REPLACE PROCEDURE bench_fill(messages int) LANGUAGE plpgsql AS $$
     BEGIN
       FOR lowest IN 0 .. messages - 1 BY 100 LOOP
-        INSERT INTO ${schema}.outbox (id, source, topic, key, type, content_type, payload)
-        SELECT ${schema}.uuid_v7(), '${source}', ${name}, 'k' || n % ${ownKeys}, '${type}', 'application/json',
+        INSERT INTO ${schema}.outbox (id, source, topic, key, type, content_type, headers, payload)
+        SELECT ${schema}.uuid_v7(), '${source}', ${name}, 'k' || n % ${ownKeys}, '${type}', 'application/json', ${headers},
           convert_to(rpad('{"seq":' || n || ',"key":"k' || n % ${ownKeys} || '","pad":"', ${payloadBytes - 2}, 'x') || '"}', 'UTF8')
         FROM generate_series(lowest, least(lowest + 99, messages - 1)) AS n;
         COMMIT;

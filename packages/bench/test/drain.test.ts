@@ -1,6 +1,7 @@
 import { kafkaMissing } from '@oncebox/testkit/harness'
 import { describe, expect, test } from 'vitest'
 import { drain, summarize } from '../dist/drain.js'
+import { observed, observedArms } from '../dist/observed.js'
 
 describe.skipIf(await kafkaMissing())('drain', () => {
   test('every arm moves every message, which the topic confirms, and the summary holds the promised names', async () => {
@@ -13,5 +14,13 @@ describe.skipIf(await kafkaMissing())('drain', () => {
     ])
     for (const arm of arms) expect(summary[arm]).toBeGreaterThan(0)
     expect(Object.keys(summary.cpuUsPerMessage as object)).toEqual([...arms])
+  }, 120_000)
+
+  test('observed: the same relay alone, with metrics that count, and with spans that are exported', async () => {
+    const { samples, failures } = await observed({ messages: 3_000, rounds: 1, progress: () => undefined })
+    // An arm that counted nothing, or exported no span, has failed.
+    expect(failures).toEqual([])
+    expect(Object.keys(samples)).toEqual(Object.keys(observedArms))
+    for (const [sample] of Object.values(samples)) expect(sample?.perSecond).toBeGreaterThan(0)
   }, 120_000)
 })

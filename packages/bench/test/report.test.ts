@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { goals } from '../dist/report/goals.js'
 import { docsDirectory, withMeasured, withSuite } from '../dist/report/page.js'
 import { picture } from '../dist/report/picture.js'
 import { number, tables } from '../dist/report/tables.js'
 import type { BenchResults, SuiteResult } from '../dist/results.js'
 
+const literal = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 const machine = { cpus: 2, cpuModel: 'Testchip', memoryGb: 24, os: 'linux 6', node: '24.21.0' }
 const suite = (name: string, rest: Partial<SuiteResult>): SuiteResult => ({
   suite: name,
@@ -62,6 +64,12 @@ describe('the report', () => {
     expect(once).toContain('Testchip')
     expect(withMeasured(once, 'nothing')).toBe(withMeasured(page, 'nothing'))
     expect(() => withMeasured('a page', 'nothing')).toThrow('has no')
+  })
+
+  test('leaves no goal out of the page, measured or not', () => {
+    const page = readFileSync(`${docsDirectory}/benchmarks.md`, 'utf8')
+    for (const { what, goal } of goals)
+      expect(page).toMatch(new RegExp(`^\\| ${literal(what)} \\| .+ \\| ${literal(goal)} \\|`, 'm'))
   })
 
   test('replaces the figures of the subcommand that ran again, and keeps those of the others', () => {

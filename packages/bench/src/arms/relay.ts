@@ -4,8 +4,10 @@ import { kafkajs } from '@oncebox/kafkajs'
 import { createRelay } from '@oncebox/relay'
 import pg from 'pg'
 import { measure } from '../armResult.js'
+import { exportSpans } from '../exportSpans.js'
 import { readMetrics } from '../readMetrics.js'
 
+const spans = process.env.TRACING === 'on' ? exportSpans() : null
 const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL })
 // A session that ends while idle is the pool's business.
 pool.on('error', () => undefined)
@@ -21,6 +23,7 @@ const relay = createRelay({
 await relay.start()
 await measure(async () => (await relay.drain()).published)
 await metrics?.stop()
+await spans?.stop()
 await relay.stop()
 await publisher.close()
 await pool.end()

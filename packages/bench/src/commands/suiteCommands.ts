@@ -3,6 +3,7 @@ import { consume } from '../consume.js'
 import { inbox } from '../inbox.js'
 import { type InboxArm, inboxArms } from '../inboxArms.js'
 import { latency } from '../latency.js'
+import { observed } from '../observed.js'
 import { type PeerArm, peerArms, peers } from '../peers.js'
 import { pgbenchArms } from '../pgbenchScripts.js'
 import { profile } from '../profile.js'
@@ -53,6 +54,12 @@ export function addSuites(program: Command): void {
     .action(({ huge = 0, ...flags }: { messages: number; large: number; huge?: number; rounds: number }) =>
       print(scale({ ...flags, huge, progress })),
     )
+  program
+    .command('observed')
+    .description('What metrics that are read, and traces of which a tenth is sampled, cost the drain.')
+    .option('--messages <n>', 'messages in the backlog', count, 200_000)
+    .option('--rounds <n>', 'how often each arm runs', count, 7)
+    .action((flags: { messages: number; rounds: number }) => print(observed({ ...flags, progress })))
   program
     .command('peers')
     .description('The drain beside relays that others made: Debezium, pg-transactional-outbox, Watermill.')

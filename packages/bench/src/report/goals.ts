@@ -73,6 +73,11 @@ export const goals: readonly Goal[] = [
     ...atMost(200),
     value: value('drain', 'oncebox', 'rssMb'),
   },
+  {
+    what: 'drain with metrics and a tenth of the traces sampled ÷ without',
+    ...atLeast(0.9),
+    value: ratio('observed', 'metricsAndTracing', 'unobserved'),
+  },
   { what: 'drain of the largest backlog ÷ of a small one', ...atLeast(0.9), value: growth },
   {
     what: 'drain while a write transaction stays open ÷ without',
