@@ -1,8 +1,9 @@
-import { type KafkajsTransport, kafkajs } from '@oncebox/kafkajs'
+import { kafkajs } from '@oncebox/kafkajs'
 import { kafkaMissing, testKafka, uniqueName } from '@oncebox/testkit/harness'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { jsonLines, oncebox } from './oncebox.js'
 import { emitSql, type MigratedDatabase, migratedDatabase } from './outbox.js'
+import { publishBy } from './publishBy.js'
 
 interface Verified {
   readonly written: number
@@ -24,37 +25,6 @@ async function verified(
 }
 
 const found = ({ discrepancies }: Verified) => discrepancies.map(({ code, id }) => `${code} ${id}`).sort()
-
-/** What a relay does, but record by record: `sent` in this order, then the cursor passes everything. */
-async function publishBy(
-  transport: KafkajsTransport,
-  database: MigratedDatabase,
-  topic: string,
-  sent: readonly string[],
-) {
-  const { rows } = await database.pool.query(
-    `SELECT id, key, type, source, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS time FROM oncebox.outbox`,
-  )
-  for (const id of sent) {
-    const row = rows.find((one) => one.id === id)
-    const outcome = await transport.publish([
-      {
-        topic,
-        partition: 0,
-        key: Buffer.from(row.key),
-        value: Buffer.from('canary'),
-        headers: [
-          ['ce_id', id],
-          ['ce_type', row.type],
-          ['ce_source', row.source],
-          ['ce_time', row.time],
-        ],
-      },
-    ])
-    expect(outcome).toMatchObject([{ status: 'acked' }])
-  }
-  await database.pool.query('UPDATE oncebox.relay_cursor SET last_snapshot = pg_current_snapshot()')
-}
 
 describe.skipIf(await kafkaMissing())('oncebox verify on a real Kafka', { timeout: 120_000 }, () => {
   test.each(['kafka', 'kafkajs'])('a clean run has no discrepancies, through %s', async (transport) => {

@@ -49,50 +49,116 @@ export function placeOf({ id, topic, partition, offset }: PublishedRecord): Plac
   return { id, topic, partition, offset: String(offset) }
 }
 
+/** What is kept of a message: there are as many as were written. */
+interface Row {
+  readonly id: string
+  readonly topic: string
+  /** Of its first row: as a number it takes no space of its own, and sequences do not get to 2^53. */
+  readonly position: number
+  rows: number
+  copies: number
+  mustBeThere: boolean
+}
+
 /**
- * Compares what was written with what was published. Pure.
- *
- * @param records of all topics written to, each partition in the order of its offsets
+ * Compares what was written with what was published, message by message: first everything that was written, then the records
+ * of all topics written to, each partition in the order of its offsets. No I/O; keeps an id a message and the last message
+ * of a key, and nothing of a record that fits.
  */
-export function reconcile(
-  written: readonly WrittenMessage[],
-  records: readonly PublishedRecord[],
-  range: { readonly fromMs: number; readonly toMs: number },
-): Discrepancy[] {
-  const rows = new Map<string, { first: WrittenMessage; count: number; mustBeThere: boolean }>()
-  for (const message of written) {
-    const known = rows.get(message.id)
+export class Reconciliation {
+  readonly #rows = new Map<string, Row>()
+  readonly #sources = new Set<string>()
+  /** Each name once: a driver makes a string of its own for every row. */
+  readonly #topics = new Map<string, string>()
+  readonly #states: Record<RowState, number> = { published: 0, waiting: 0, parked: 0 }
+  /** By topic and partition, then by key. Only first deliveries have an order. */
+  readonly #newest = new Map<string, Map<string, Row>>()
+  readonly #found: Discrepancy[] = []
+  readonly #range: { readonly fromMs: number; readonly toMs: number }
+  #published = 0
+
+  /** @param range records from it have to be known; milliseconds since the Unix epoch, the end excluded */
+  constructor(range: { readonly fromMs: number; readonly toMs: number }) {
+    this.#range = range
+  }
+
+  wrote({ id, position, topic: name, state, source }: WrittenMessage): void {
+    this.#states[state]++
+    this.#sources.add(source)
+    const topic = this.#topics.get(name) ?? name
+    this.#topics.set(topic, topic)
+    const known = this.#rows.get(id)
+    const mustBeThere = state === 'published'
     if (known === undefined)
-      rows.set(message.id, { first: message, count: 1, mustBeThere: message.state === 'published' })
+      this.#rows.set(id, { id, topic, position: Number(position), rows: 1, copies: 0, mustBeThere })
     else {
-      known.count++
-      known.mustBeThere ||= message.state === 'published'
+      known.rows++
+      known.mustBeThere ||= mustBeThere
     }
   }
-  const sources = new Set(written.map(({ source }) => source))
-  const copies = new Map<string, number>()
-  const newest = new Map<string, WrittenMessage>()
-  const found: Discrepancy[] = []
-  for (const record of records) {
-    const row = rows.get(record.id)
+
+  /** How many rows were written, by how far they have come. */
+  get states(): Readonly<Record<RowState, number>> {
+    return this.#states
+  }
+
+  /** The topics that were written to, in the order of their names. */
+  get topics(): readonly string[] {
+    return [...this.#topics.keys()].sort()
+  }
+
+  /** How many records of the messages that were written have come. */
+  get published(): number {
+    return this.#published
+  }
+
+  /** Takes a record. True for the first one of a message that was written. */
+  arrived(record: PublishedRecord): boolean {
+    const row = this.#rows.get(record.id)
     if (row === undefined) {
-      const inRange = record.writtenMs >= range.fromMs && record.writtenMs < range.toMs
-      if (inRange && sources.has(record.source)) found.push({ code: 'UNKNOWN', ...placeOf(record) })
-      continue
+      const { fromMs, toMs } = this.#range
+      const inRange = record.writtenMs >= fromMs && record.writtenMs < toMs
+      if (inRange && this.#sources.has(record.source)) this.#found.push({ code: 'UNKNOWN', ...placeOf(record) })
+      return false
     }
-    const count = (copies.get(record.id) ?? 0) + 1
-    copies.set(record.id, count)
-    if (count === row.count + 1) found.push({ code: 'DUPLICATED', ...placeOf(record), copies: count })
-    if (count > 1 || record.key === null) continue
-    // Only first deliveries have an order.
-    const group = `${record.topic}/${record.partition}/${record.key}`
-    const ahead = newest.get(group)
-    if (ahead === undefined || row.first.position > ahead.position) newest.set(group, row.first)
-    else found.push({ code: 'OUT_OF_ORDER', ...placeOf(record), behind: ahead.id })
+    this.#published++
+    row.copies++
+    if (row.copies === row.rows + 1) this.#found.push({ code: 'DUPLICATED', ...placeOf(record), copies: row.copies })
+    if (row.copies > 1) return false
+    const ahead = record.key === null ? undefined : this.#passes(record, record.key, row)
+    if (ahead !== undefined) this.#found.push({ code: 'OUT_OF_ORDER', ...placeOf(record), behind: ahead.id })
+    return true
   }
-  for (const [id, { first, mustBeThere }] of rows) {
-    if (!mustBeThere || copies.has(id)) continue
-    found.push({ code: 'LOST', topic: first.topic, id, position: String(first.position) })
+
+  /** The message of its key that came before and was written later, if there is one. */
+  #passes({ topic, partition }: PublishedRecord, key: string, row: Row): Row | undefined {
+    const place = `${topic}/${partition}`
+    let newest = this.#newest.get(place)
+    if (newest === undefined) {
+      newest = new Map()
+      this.#newest.set(place, newest)
+    }
+    const ahead = newest.get(key)
+    if (ahead !== undefined && ahead.position >= row.position) return ahead
+    newest.set(key, row)
+    return undefined
   }
-  return found.map((one) => (one.code === 'DUPLICATED' ? { ...one, copies: copies.get(one.id) ?? one.copies } : one))
+
+  /** Ids of records that nobody has written so far as is known. */
+  get unknown(): ReadonlySet<string> {
+    return new Set(this.#found.flatMap((one) => (one.code === 'UNKNOWN' ? [one.id] : [])))
+  }
+
+  /** What does not fit, after everything was taken. `known`: ids that were found to be written after all. */
+  discrepancies(known: ReadonlySet<string> = new Set()): Discrepancy[] {
+    const found = this.#found.flatMap((one): Discrepancy[] => {
+      if (one.code === 'UNKNOWN' && known.has(one.id)) return []
+      if (one.code === 'DUPLICATED') return [{ ...one, copies: this.#rows.get(one.id)?.copies ?? one.copies }]
+      return [one]
+    })
+    for (const { id, topic, position, copies, mustBeThere } of this.#rows.values()) {
+      if (mustBeThere && copies === 0) found.push({ code: 'LOST', topic, id, position: String(position) })
+    }
+    return found
+  }
 }

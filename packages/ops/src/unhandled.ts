@@ -1,41 +1,75 @@
 import { isUuidV7, type Tx, uuidV7Time } from '@oncebox/core'
 import { inboxRing, inboxSlotOf, tables } from '@oncebox/schema'
 import { readConsumers } from './consumers.js'
-import { type Discrepancy, type PublishedRecord, placeOf } from './reconcile.js'
+import { type Discrepancy, type Place, type PublishedRecord, placeOf } from './reconcile.js'
 
 const pageIds = 5_000
 
-/**
- * Records that a group of this database has passed and does not know, of types that it handles. A type of which it knows
- * none has no handler there, as far as can be seen from here: such messages are acked without a trace.
- */
-export async function readUnhandled(tx: Tx, schema: string, records: readonly PublishedRecord[]) {
-  const groups: { group: string; topic: string; passed: number }[] = []
-  const discrepancies: Discrepancy[] = []
-  for (const { group, partitions } of await readConsumers(tx, schema)) {
-    const next = new Map(
-      partitions.map(({ topic, partition, nextOffset }) => [`${topic}/${partition}`, BigInt(nextOffset ?? 0)]),
-    )
-    const passed = firstCopies(
-      records.filter((record) => record.offset < (next.get(`${record.topic}/${record.partition}`) ?? 0n)),
-    )
-    if (passed.length === 0) continue
-    const known = await knownIds(tx, schema, group, passed)
-    const handledTypes = new Set(passed.filter(({ id }) => known.has(id)).map(({ type }) => type))
-    for (const topic of new Set(passed.map((record) => record.topic))) {
-      groups.push({ group, topic, passed: passed.filter((record) => record.topic === topic).length })
-    }
-    for (const record of passed) {
-      if (known.has(record.id) || !handledTypes.has(record.type)) continue
-      discrepancies.push({ code: 'NOT_HANDLED', ...placeOf(record), group })
-    }
-  }
-  return { groups, discrepancies }
+interface Group {
+  readonly group: string
+  /** The next offset to read, by topic and partition. */
+  readonly next: ReadonlyMap<string, bigint>
+  /** Records passed, by topic. */
+  readonly passed: Map<string, number>
+  readonly handledTypes: Set<string>
+  /** Passed and not known, by type. */
+  readonly missing: Map<string, Place[]>
 }
 
-function firstCopies(records: readonly PublishedRecord[]): PublishedRecord[] {
-  const seen = new Set<string>()
-  return records.filter(({ id }) => !seen.has(id) && seen.add(id))
+/** Looks for records that a group of one database has passed and does not know, of types that it handles. */
+export interface UnhandledSearch {
+  /** Looks at records, each one once. */
+  take(records: readonly PublishedRecord[]): Promise<void>
+  /**
+   * What was found. A type of which a group knows no message has no handler there, as far as can be seen from here: such
+   * messages are acked without a trace.
+   */
+  result(): {
+    readonly groups: { readonly group: string; readonly topic: string; readonly passed: number }[]
+    readonly discrepancies: Discrepancy[]
+  }
+}
+
+/** Begins with where the groups stand now: what they have passed by then has its effects. */
+export async function searchUnhandled(tx: Tx, schema: string): Promise<UnhandledSearch> {
+  const groups = (await readConsumers(tx, schema)).map(({ group, partitions }): Group => {
+    const next = partitions.map(({ topic, partition, nextOffset }) => {
+      return [`${topic}/${partition}`, BigInt(nextOffset ?? 0)] as const
+    })
+    return { group, next: new Map(next), passed: new Map(), handledTypes: new Set(), missing: new Map() }
+  })
+  return {
+    async take(records) {
+      for (const group of groups) await lookAt(tx, schema, group, records)
+    },
+    result: () => ({
+      groups: groups.flatMap(({ group, passed }) =>
+        [...passed].map(([topic, count]) => ({ group, topic, passed: count })),
+      ),
+      discrepancies: groups.flatMap(({ group, handledTypes, missing }) =>
+        [...missing].flatMap(([type, places]) =>
+          handledTypes.has(type) ? places.map((place): Discrepancy => ({ code: 'NOT_HANDLED', ...place, group })) : [],
+        ),
+      ),
+    }),
+  }
+}
+
+async function lookAt(tx: Tx, schema: string, group: Group, records: readonly PublishedRecord[]): Promise<void> {
+  const { next, passed, handledTypes, missing } = group
+  const own = records.filter(({ topic, partition, offset }) => offset < (next.get(`${topic}/${partition}`) ?? 0n))
+  if (own.length === 0) return
+  const known = await knownIds(tx, schema, group.group, own)
+  for (const record of own) {
+    const { topic, type } = record
+    passed.set(topic, (passed.get(topic) ?? 0) + 1)
+    if (known.has(record.id)) handledTypes.add(type)
+    else {
+      const places = missing.get(type)
+      if (places === undefined) missing.set(type, [placeOf(record)])
+      else places.push(placeOf(record))
+    }
+  }
 }
 
 async function knownIds(tx: Tx, schema: string, group: string, records: readonly PublishedRecord[]) {

@@ -1,9 +1,9 @@
 import { OnceboxError, type Tx } from '@oncebox/core'
 import { defaultSchema, requireSchema, tables } from '@oncebox/schema'
 import { positionsBetween } from './outboxPositions.js'
-import { type Discrepancy, type PublishedRecord, reconcile, type WrittenMessage } from './reconcile.js'
+import { type Discrepancy, type PublishedRecord, Reconciliation, type WrittenMessage } from './reconcile.js'
 import { rowState } from './rowState.js'
-import { readUnhandled } from './unhandled.js'
+import { searchUnhandled, type UnhandledSearch } from './unhandled.js'
 
 export interface VerifyOptions {
   /** Default `oncebox`. */
@@ -12,9 +12,16 @@ export interface VerifyOptions {
   readonly fromMs: number
   /** Up to here; milliseconds since the Unix epoch. */
   readonly toMs: number
-  /** All records of a topic that were published at `fromMs` or later, each partition in order. */
-  readonly readTopic: (topic: string, fromMs: number) => Promise<readonly PublishedRecord[]>
-  /** Databases of consumers. */
+  /**
+   * Gives all records of a topic that were published at `fromMs` or later to `take`, each one once and each partition in
+   * order, and waits for it; several partitions may come side by side. Where `take` rejects, so does it.
+   */
+  readonly readTopic: (
+    topic: string,
+    fromMs: number,
+    take: (records: readonly PublishedRecord[]) => Promise<void>,
+  ) => Promise<void>
+  /** Databases of consumers: pools, since several statements may run at once. */
   readonly consumers: readonly Tx[]
 }
 
@@ -32,15 +39,16 @@ export interface Verified {
   readonly discrepancies: readonly Discrepancy[]
 }
 
-const pageRows = 10_000
+/** What is read of a page lives as long as the page: small ones die young. */
+const pageRows = 2_000
 const marginMs = 60_000
 
 /**
  * Compares the outbox with the topics, and the topics with the inboxes, for the messages of a time range: what is lost, what
  * nobody wrote, what was published twice or out of order, what a group passed without handling. Reads on `tx` and on those of
- * the consumers, in pages; keeps an id a message in memory.
+ * the consumers, in pages; keeps an id a message in memory, and of records only those that do not fit.
  *
- * @throws OnceboxError `INVALID_SETTING` for the range or the schema name, `SCHEMA_NOT_MIGRATED`.
+ * @throws OnceboxError `INVALID_SETTING` for the range or the schema name, `SCHEMA_NOT_MIGRATED`; what `readTopic` throws.
  */
 export async function verify(tx: Tx, options: VerifyOptions): Promise<Verified> {
   const schema = options.schema ?? defaultSchema
@@ -51,33 +59,44 @@ export async function verify(tx: Tx, options: VerifyOptions): Promise<Verified> 
   const oldest = await oldestMs(tx, schema)
   const fromMs = Math.max(options.fromMs, Math.floor(oldest))
   const { toMs } = options
-  const written = fromMs < toMs ? await readWritten(tx, schema, fromMs, toMs) : []
-  const topics = [...new Set(written.map(({ topic }) => topic))].sort()
-  const byTopic: (readonly PublishedRecord[])[] = []
-  for (const topic of topics) byTopic.push(await options.readTopic(topic, fromMs - marginMs))
-  const records = byTopic.flat()
-  const ids = new Set(written.map(({ id }) => id))
-  const own = records.filter(({ id }) => ids.has(id))
   // Neighbours of the oldest row, in its millisecond, may be reclaimed already: nobody can tell that they were written.
-  const knownFromMs = Math.max(fromMs, Math.ceil(oldest))
-  let discrepancies = reconcile(written, records, { fromMs: knownFromMs, toMs })
-  const groups: Verified['groups'][number][] = []
-  for (const consumer of options.consumers) {
-    const unhandled = await readUnhandled(consumer, schema, own)
-    groups.push(...unhandled.groups)
-    discrepancies = discrepancies.concat(unhandled.discrepancies)
+  const compared = new Reconciliation({ fromMs: Math.max(fromMs, Math.ceil(oldest)), toMs })
+  if (fromMs < toMs) await readWritten(tx, schema, { fromMs, toMs }, (message) => compared.wrote(message))
+  const searches: UnhandledSearch[] = []
+  for (const consumer of options.consumers) searches.push(await searchUnhandled(consumer, schema))
+  for (const topic of compared.topics) {
+    await options.readTopic(topic, fromMs - marginMs, async (records) => {
+      const firstOnes = records.filter((record) => compared.arrived(record))
+      for (const search of searches) await search.take(firstOnes)
+    })
   }
-  const count = (state: WrittenMessage['state']) => written.filter((message) => message.state === state).length
+  const unhandled = searches.map((search) => search.result())
+  const { states } = compared
   return {
     fromMs,
     toMs,
-    written: written.length,
-    waiting: count('waiting'),
-    parked: count('parked'),
-    published: own.length,
-    groups,
-    discrepancies,
+    written: states.published + states.waiting + states.parked,
+    waiting: states.waiting,
+    parked: states.parked,
+    published: compared.published,
+    groups: unhandled.flatMap(({ groups }) => groups),
+    discrepancies: [
+      ...compared.discrepancies(await writtenMeanwhile(tx, schema, { fromMs, toMs }, compared.unknown)),
+      ...unhandled.flatMap(({ discrepancies }) => discrepancies),
+    ],
   }
+}
+
+/** Those of the ids whose transactions had not committed yet when the outbox was read. */
+async function writtenMeanwhile(
+  tx: Tx,
+  schema: string,
+  range: TimeRange,
+  ids: ReadonlySet<string>,
+): Promise<ReadonlySet<string>> {
+  const there = new Set<string>()
+  if (ids.size > 0) await readWritten(tx, schema, range, ({ id }) => ids.has(id) && there.add(id))
+  return there
 }
 
 /** What was reclaimed cannot be compared. */
@@ -88,10 +107,20 @@ async function oldestMs(tx: Tx, schema: string): Promise<number> {
   return rows[0]?.at ?? Number.POSITIVE_INFINITY
 }
 
-async function readWritten(tx: Tx, schema: string, fromMs: number, toMs: number): Promise<WrittenMessage[]> {
+interface TimeRange {
+  readonly fromMs: number
+  readonly toMs: number
+}
+
+/** Gives every row of the range to `take`, in the order of positions. */
+async function readWritten(
+  tx: Tx,
+  schema: string,
+  { fromMs, toMs }: TimeRange,
+  take: (message: WrittenMessage) => unknown,
+): Promise<void> {
   const { outbox } = tables(schema)
   const { from, to } = await positionsBetween(tx, outbox, fromMs, toMs)
-  const written: WrittenMessage[] = []
   let after = from === null ? '0' : String(BigInt(from) - 1n)
   for (;;) {
     const { rows } = await tx.query<Omit<WrittenMessage, 'position'> & { position: string; wanted: boolean }>(
@@ -105,9 +134,9 @@ async function readWritten(tx: Tx, schema: string, fromMs: number, toMs: number)
        ) AS page ORDER BY page.position`,
       [after, to, String(fromMs), String(toMs)],
     )
-    for (const { position, wanted, ...row } of rows) if (wanted) written.push({ ...row, position: BigInt(position) })
+    for (const { position, wanted, ...row } of rows) if (wanted) take({ ...row, position: BigInt(position) })
     const last = rows.at(-1)
-    if (last === undefined || rows.length < pageRows) return written
+    if (last === undefined || rows.length < pageRows) return
     after = last.position
   }
 }

@@ -12,11 +12,13 @@ test('a topic with more records than fit into the arguments of a call is compare
     fromMs: 0,
     toMs,
     consumers: [asOperator(database)],
-    readTopic: async (topic) =>
-      ids.map((id, n) => {
-        const place = { topic, partition: 0, offset: BigInt(n) }
-        return { ...place, key: 'k', id, type: 'order.created', source: 'shop', writtenMs: toMs - 60_000 }
-      }),
+    readTopic: async (topic, _, take) =>
+      take(
+        ids.map((id, n) => {
+          const place = { topic, partition: 0, offset: BigInt(n) }
+          return { ...place, key: 'k', id, type: 'order.created', source: 'shop', writtenMs: toMs - 60_000 }
+        }),
+      ),
   })
   expect(found).toMatchObject({ written: 250_000, published: 250_000, waiting: 0, discrepancies: [] })
 })

@@ -7,28 +7,35 @@ import type { BatchProgress, IncomingBatch, Inspector, Subscriber, TopicPartitio
 const silenceMs = 15_000
 
 /**
- * Reads a topic from a time to its present end, through a group of its own that acks nothing.
+ * Reads a topic from a time to its present end, through a group of its own that acks nothing, and gives each record to `take`
+ * once, a partition in order; waits for it before it reads on.
  *
- * @throws OnceboxError `TRANSPORT_FAILED` when the end is not reached, and what inspector and subscriber throw.
+ * @throws OnceboxError `TRANSPORT_FAILED` when the end is not reached, and what inspector, subscriber and `take` throw.
  */
 export async function readTopic(
   topic: string,
   fromMs: number,
   { inspector, subscriber, logger }: { inspector: Inspector; subscriber: Subscriber; logger: Logger },
-): Promise<PublishedRecord[]> {
-  if (!(await inspector.topics([topic])).has(topic)) return []
+  take: (records: readonly PublishedRecord[]) => Promise<void>,
+): Promise<void> {
+  if (!(await inspector.topics([topic])).has(topic)) return
   const starts = await inspector.offsetsAt(topic, fromMs)
   const ends = new Map<number, bigint>()
   for (const [partition, { high }] of await inspector.offsets(topic)) {
     if (BigInt(starts.get(partition) ?? high) < BigInt(high)) ends.set(partition, BigInt(high))
   }
-  if (ends.size === 0) return []
-  const records: PublishedRecord[] = []
+  if (ends.size === 0) return
+  /** The next offset to give on: a partition that is assigned anew begins at its start again. */
+  const next = new Map<number, bigint>()
   let heard = performance.now()
   let finished = () => {}
-  const reading = new Promise<void>((resolve) => {
+  let failed: (error: unknown) => void = () => {}
+  const reading = new Promise<void>((resolve, reject) => {
     finished = resolve
+    failed = reject
   })
+  // It is waited for further down; a subscription that cannot begin must not leave it alone.
+  reading.catch(() => {})
   const handler = {
     async assigned(partitions: readonly TopicPartition[]) {
       return new Map(partitions.map((each) => [each, starts.get(each.partition) ?? '0']))
@@ -38,18 +45,27 @@ export async function readTopic(
       heard = performance.now()
       const end = ends.get(batch.partition)
       if (end === undefined) return { done: 0, retryAfterMs: silenceMs }
-      for (const record of batch.records) {
-        const offset = BigInt(record.offset ?? 0)
-        if (offset < end) records.push(recordOf(record, offset))
-        if (offset >= end - 1n) ends.delete(batch.partition)
+      const from = next.get(batch.partition) ?? 0n
+      const records = batch.records
+        .map((record) => recordOf(record, BigInt(record.offset ?? 0)))
+        .filter(({ offset }) => offset >= from && offset < end)
+      const upTo = BigInt(batch.records.at(-1)?.offset ?? -1) + 1n
+      next.set(batch.partition, upTo > from ? upTo : from)
+      try {
+        await take(records)
+      } catch (error) {
+        failed(error)
+        return { done: 0, retryAfterMs: silenceMs }
       }
+      heard = performance.now()
+      if (upTo >= end) ends.delete(batch.partition)
       if (ends.size === 0) finished()
       // The offset is where this group alone stands; nobody else reads by it.
       return { done: batch.records.length }
     },
   }
   const group = `oncebox-verify-${randomUUID()}`
-  const limits = { maxRecords: 10_000, maxBytes: 16 << 20, logger }
+  const limits = { maxRecords: 2_000, maxBytes: 4 << 20, logger }
   const subscription = await subscriber.subscribe({ group, topics: [topic], ...limits }, handler)
   let silent: NodeJS.Timeout | undefined
   const silence = new Promise<'silent'>((resolve) => {
@@ -65,7 +81,6 @@ export async function readTopic(
     clearInterval(silent)
     await subscription.stop({ deadlineMs: 5_000 })
   }
-  return records.sort((a, b) => a.partition - b.partition || Number(a.offset - b.offset))
 }
 
 function recordOf(record: IncomingBatch['records'][number], offset: bigint): PublishedRecord {

@@ -45,7 +45,7 @@ export async function verify(flags: VerifyFlags, { output, logger }: Console): P
       schema: flags.schema,
       fromMs,
       toMs,
-      readTopic: (topic, sinceMs) => readTopic(topic, sinceMs, { inspector, subscriber, logger }),
+      readTopic: (topic, sinceMs, take) => readTopic(topic, sinceMs, { inspector, subscriber, logger }, take),
       consumers: opened.map(({ pool }) => pool),
     })
     output.write(found, () => describe(found))
