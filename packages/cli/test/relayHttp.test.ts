@@ -88,6 +88,15 @@ describe.skipIf(await kafkaMissing())('without Kafka', { timeout: 180_000 }, () 
     await emitSql(database, { topic: 'orders', key: 'o-1', payload: 'first' })
     await relay.event(({ event }) => event === 'published')
     await becomes(200)
+    // Offsets of groups are not the relay's to read, and a part that nobody may read is told of.
+    const parts = await until(
+      async () => {
+        const text = await (await get('/metrics')).text()
+        return /readable\{part="unread"\}/.test(text) ? text : undefined
+      },
+      { what: 'metrics with what is asked of the brokers', deadlineMs: 30_000 },
+    )
+    expect(parts).toMatch(/^oncebox_database_readable\{part="unread"\} 0$/m)
 
     await kafka.kill()
     await emitSql(database, { topic: 'orders', key: 'o-1', payload: 'second' })

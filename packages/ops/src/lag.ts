@@ -1,9 +1,10 @@
 import type { Tx } from '@oncebox/core'
 import { defaultSchema, requireSchema } from '@oncebox/schema'
-import type { Inspector, OffsetRange } from '@oncebox/transport'
+import type { Inspector } from '@oncebox/transport'
 import { readConsumers } from './consumers.js'
 import { secondsUnread } from './lagAge.js'
 import { readLanes } from './lanes.js'
+import { readUnread } from './unread.js'
 
 /** Between commit and publish. */
 export interface LaneLag {
@@ -64,39 +65,13 @@ export interface ConsumerLagOptions {
 export async function consumerLag(tx: Tx, options: ConsumerLagOptions): Promise<ConsumerLag[]> {
   const schema = options.schema ?? defaultSchema
   await requireSchema(tx, { schema, minimumVersion: neededVersion })
-  const places = (await readConsumers(tx, schema)).flatMap(({ group, partitions }) =>
-    partitions.flatMap(({ topic, partition, nextOffset }) =>
-      nextOffset === null ? [] : [{ group, topic, partition, nextOffset }],
-    ),
-  )
-  const ends = await readEnds(
-    options.inspector,
-    places.map(({ topic }) => topic),
-  )
+  const { inspector, now = Date.now } = options
   const lags: ConsumerLag[] = []
-  for (const place of places) {
-    const range = ends.get(place.topic)?.get(place.partition)
-    if (options.inspector === null || range === undefined) {
-      lags.push({ ...place, endOffset: null, messages: null, seconds: null })
-      continue
-    }
-    const messages = Math.max(0, Number(BigInt(range.high) - firstUnread(place.nextOffset, range)))
-    const unread = { topic: place.topic, partition: place.partition, offset: firstUnread(place.nextOffset, range) }
-    const seconds = messages === 0 ? null : await secondsUnread(options.inspector, unread, (options.now ?? Date.now)())
-    lags.push({ ...place, endOffset: range.high, messages, seconds })
+  for (const { first, ...place } of await readUnread(await readConsumers(tx, schema), inspector)) {
+    const { topic, partition, messages } = place
+    const waits = inspector !== null && first !== null && messages !== null && messages > 0
+    const seconds = waits ? await secondsUnread(inspector, { topic, partition, offset: first }, now()) : null
+    lags.push({ ...place, seconds })
   }
   return lags
-}
-
-/** What Kafka has deleted cannot be waited for. */
-function firstUnread(nextOffset: string, { low }: OffsetRange): bigint {
-  const next = BigInt(nextOffset)
-  return next < BigInt(low) ? BigInt(low) : next
-}
-
-async function readEnds(inspector: Inspector | null, topics: readonly string[]) {
-  const ends = new Map<string, ReadonlyMap<number, OffsetRange>>()
-  if (inspector === null || topics.length === 0) return ends
-  for (const topic of (await inspector.topics(topics)).keys()) ends.set(topic, await inspector.offsets(topic))
-  return ends
 }

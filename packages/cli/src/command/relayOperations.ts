@@ -6,6 +6,7 @@ import { collectDefaultMetrics, type OpenMetricsContentType, Registry } from 'pr
 import type { RelayFlags } from '../verbs/relay.js'
 import { closeWithin } from './closeWithin.js'
 import { openDatabase } from './database.js'
+import { openInspector } from './inspector.js'
 import { serveOperations } from './operationsServer.js'
 
 /** What `--http-port` serves about the relays of this process. */
@@ -25,12 +26,14 @@ export async function openRelayOperations(
   const { lanes, stop, logger } = parts
   const database = await openDatabase(flags, 'metrics')
   const closeDatabase = () => closeWithin(closeMs, 'the connections for metrics', () => database.end(), logger)
+  const inspector = await openInspector(flags, logger)
+  const closeInspector = () => closeWithin(closeMs, 'the brokers for metrics', async () => inspector?.close(), logger)
   try {
     const registry = new Registry<OpenMetricsContentType>()
     registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE)
     collectDefaultMetrics({ register: registry })
     const metrics = prometheusMetrics({ registry, logger })
-    metrics.database({ tx: database.pool, schema: flags.schema })
+    metrics.database({ tx: database.pool, schema: flags.schema, inspector })
     const relay = relayReadiness({ lanes })
     const process = { name: 'process', check: () => (stop.aborted ? 'is stopping' : null) }
     const ready = [process, relay, databaseReadiness(database.pool)]
@@ -43,10 +46,12 @@ export async function openRelayOperations(
       },
       async close() {
         await server.close()
+        await closeInspector()
         await closeDatabase()
       },
     }
   } catch (error) {
+    await closeInspector()
     await closeDatabase()
     throw error
   }

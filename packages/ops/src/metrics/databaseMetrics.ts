@@ -106,6 +106,14 @@ export const databaseMetrics = {
     help: 'Messages that wait aside at the consumers, because one of their key failed; counted up to 100,000 over all groups',
     otel: 'oncebox.group.parked.messages',
   },
+  oncebox_group_unread_messages: {
+    kind: 'gauge',
+    from: 'database',
+    unit: '{message}',
+    labels: ['group', 'topic'],
+    help: 'Records between the next offsets that a group has committed and the ends of their partitions in Kafka, where an inspector is given',
+    otel: 'oncebox.group.unread.messages',
+  },
   oncebox_problems: {
     kind: 'gauge',
     from: 'database',

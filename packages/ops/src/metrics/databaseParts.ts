@@ -1,4 +1,5 @@
 import type { Tx } from '@oncebox/core'
+import type { Inspector } from '@oncebox/transport'
 import { statusChecks } from '../doctor/allChecks.js'
 import type { Check } from '../doctor/check.js'
 import { type FactReader, UnreadFact } from '../doctor/factReader.js'
@@ -7,7 +8,9 @@ import type { Facts, Limits } from '../doctor/facts.js'
 import type { LaneStatus } from '../lanes.js'
 import type { Leaf } from '../leaves.js'
 import { readParkedDeliveries } from '../parkedDeliveries.js'
+import { readUnread } from '../unread.js'
 import type { GaugeName, Series } from './metricList.js'
+import { unreadSeries } from './unreadSeries.js'
 
 /** What a part is read from. Facts are read once, whichever part asks first. */
 export interface DatabaseSource {
@@ -15,10 +18,12 @@ export interface DatabaseSource {
   readonly schema: string
   readonly limits: Limits
   readonly facts: FactReader
+  /** Null where no brokers are known. */
+  readonly inspector: Inspector | null
 }
 
 /** What is read together, because the same rights are needed for it. */
-interface Part {
+export interface Part {
   readonly gauges: readonly GaugeName[]
   /** @throws UnreadFact, or the driver's error. */
   readonly read: (source: DatabaseSource) => Promise<Readonly<Partial<Record<GaugeName, readonly Series[]>>>>
@@ -99,7 +104,14 @@ export const parts = {
   }),
 } satisfies Record<string, Part>
 
-export type DatabasePart = keyof typeof parts
+/** What wants the brokers beside the database. They may be away when it is not, and the other way round. */
+export const brokerParts = {
+  unread: definePart(['oncebox_group_unread_messages'], async ({ facts, inspector }) => ({
+    oncebox_group_unread_messages: unreadSeries(await readUnread(await facts.read('consumers'), inspector)),
+  })),
+} satisfies Record<string, Part>
+
+export type DatabasePart = keyof typeof parts | keyof typeof brokerParts
 
 /** Of a check whose facts may not be read: none. */
 async function codesOf(check: Check, facts: FactReader): Promise<string[]> {

@@ -1,10 +1,12 @@
 import { type Clock, type Logger, systemClock, type Tx } from '@oncebox/core'
 import { defaultSchema, quoteSchema } from '@oncebox/schema'
+import type { Inspector } from '@oncebox/transport'
 import { limitsOf } from '../doctor/doctor.js'
 import { createFactReader } from '../doctor/factReader.js'
-import { type DatabasePart, type DatabaseSource, parts } from './databaseParts.js'
+import { brokerParts, type DatabaseSource, type Part, parts } from './databaseParts.js'
 import type { Instruments } from './instruments.js'
 import type { Series } from './metricList.js'
+import { readingAtMost } from './readingAtMost.js'
 
 /** Which database, and how often it is looked at. */
 export interface DatabaseOptions {
@@ -12,6 +14,11 @@ export interface DatabaseOptions {
   readonly tx: Tx
   /** Default `oncebox`. */
   readonly schema?: string
+  /**
+   * Tells the ends of partitions in Kafka, for `oncebox_group_unread_messages`: `kafkaInspector({ brokers })`. The caller
+   * closes it. Default: none, and the gauge is absent.
+   */
+  readonly inspector?: Inspector | null
   /** How long the relay keeps published messages, in milliseconds. Default 3 days. */
   readonly retentionMs?: number
   /** For how long what was read is told again, in milliseconds. Default 10,000. */
@@ -22,11 +29,10 @@ export interface DatabaseOptions {
   readonly clock?: Clock
 }
 
-const names = Object.keys(parts) as DatabasePart[]
-
 /**
  * Returns what brings the gauges of a database up to date: one reading at a time, however many ask, and none before
- * `maxAgeMs` have passed. A part that cannot be read has no series, rather than old ones. Never rejects.
+ * `maxAgeMs` have passed. A part that cannot be read has no series, rather than old ones. Never rejects. What is asked of the
+ * brokers is a reading of its own: brokers that are away must not take what the database tells.
  *
  * @throws OnceboxError `INVALID_SETTING` for an unusable schema name.
  */
@@ -35,51 +41,47 @@ export function databaseReading(
   options: DatabaseOptions,
   logger: Logger,
 ): () => Promise<void> {
-  const { tx, schema = defaultSchema, maxAgeMs = 10_000, deadlineMs = 3_000, clock = systemClock } = options
+  const { tx, schema = defaultSchema, inspector = null, clock = systemClock } = options
+  const { maxAgeMs = 10_000, deadlineMs = 3_000 } = options
   quoteSchema(schema)
   const limits = limitsOf(options.retentionMs === undefined ? {} : { retentionMs: options.retentionMs })
   const unused = { inspector: null, now: () => clock.now(), sleep: (ms: number) => clock.sleep(ms) }
-  let current: Promise<void> | undefined
-  let readAt = Number.NEGATIVE_INFINITY
+  const readable = new Map<string, Series>()
 
-  async function readAll(): Promise<void> {
-    const source = { tx, schema, limits, facts: createFactReader({ tx, schema, limits, ...unused }) }
-    const readable: Series[] = []
-    for (const part of names) readable.push({ labels: { part }, value: (await readPart(part, source)) ? 1 : 0 })
-    instruments.replace('oncebox_database_readable', readable)
-    readAt = clock.now()
-  }
-
-  async function readPart(part: DatabasePart, source: DatabaseSource): Promise<boolean> {
-    const { gauges, read } = parts[part]
+  async function readPart(name: string, { gauges, read }: Part, source: DatabaseSource): Promise<void> {
     try {
       const series = await read(source)
       for (const gauge of gauges) instruments.replace(gauge, series[gauge] ?? [])
-      return true
+      readable.set(name, { labels: { part: name }, value: 1 })
     } catch (error) {
-      for (const gauge of gauges) instruments.replace(gauge, [])
-      logger.debug({ part, error: error instanceof Error ? error.name : typeof error }, 'not read for metrics')
-      return false
+      nothingKnown([[name, { gauges, read }]])
+      logger.debug({ part: name, error: error instanceof Error ? error.name : typeof error }, 'not read for metrics')
     }
   }
 
-  function nothingKnown(): void {
-    for (const part of names) for (const gauge of parts[part].gauges) instruments.replace(gauge, [])
-    instruments.replace(
-      'oncebox_database_readable',
-      names.map((part) => ({ labels: { part }, value: 0 })),
-    )
+  function nothingKnown(unknown: readonly (readonly [string, Part])[]): void {
+    for (const [name, { gauges }] of unknown) {
+      for (const gauge of gauges) instruments.replace(gauge, [])
+      readable.set(name, { labels: { part: name }, value: 0 })
+    }
   }
 
+  const readingOf = (own: Readonly<Record<string, Part>>): (() => Promise<void>) => {
+    const tell = () => instruments.replace('oncebox_database_readable', [...readable.values()])
+    const read = async () => {
+      const source = { tx, schema, limits, inspector, facts: createFactReader({ tx, schema, limits, ...unused }) }
+      for (const [name, part] of Object.entries(own)) await readPart(name, part, source)
+      tell()
+    }
+    const late = () => {
+      nothingKnown(Object.entries(own))
+      tell()
+    }
+    return readingAtMost({ read, late, maxAgeMs, deadlineMs, clock })
+  }
+
+  const readings = [readingOf(parts), ...(inspector === null ? [] : [readingOf(brokerParts)])]
   return async () => {
-    if (current === undefined && clock.now() - readAt < maxAgeMs) return
-    current ??= readAll().finally(() => {
-      current = undefined
-    })
-    const waiting = new AbortController()
-    const late = clock.sleep(deadlineMs, waiting.signal).then(() => true)
-    const isLate = await Promise.race([current.then(() => false), late])
-    waiting.abort()
-    if (isLate) nothingKnown()
+    await Promise.all(readings.map((reading) => reading()))
   }
 }

@@ -99,6 +99,7 @@ const rows: Readonly<Record<string, readonly Panel[]>> = {
     series('Scheduled messages that came due', 'mps', perSecond('oncebox_relay_due_messages_total')),
   ],
   Consumers: [
+    series('Not read yet', 'short', now('oncebox_group_unread_messages')),
     series('Settled', 'mps', perSecond('oncebox_consumer_messages_total')),
     series(
       'From publish to effect',

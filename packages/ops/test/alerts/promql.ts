@@ -50,8 +50,8 @@ export function selectorsIn(expression: string): Selector[] {
 
 /**
  * Evaluates an expression at a time: the part of PromQL that our rules are written in. Selectors, `rate`, `increase`,
- * `absent`, `max` and `sum` with `without`, arithmetic, comparisons that filter, `and` and `or` on equal labels. Anything else
- * throws, so that no rule is taken for tested that is not.
+ * `absent`, `max` and `sum` with `without` or `by`, arithmetic, comparisons that filter, `and`, `or` and `unless` on equal labels.
+ * Anything else throws, so that no rule is taken for tested that is not.
  */
 export function evaluate(expression: string, at: number, source: Source): Value {
   return evaluated(parse(expression), { expression, at, source })
@@ -125,12 +125,13 @@ function extrapolated(at: readonly number[], values: readonly number[], from: nu
 function aggregated(node: SyntaxNode, asked: Asked): Value {
   const operator = textOf(childOf(node, 0), asked.expression)
   const modifier = childOf(node, 1)
-  if (childOf(modifier, 0).name !== 'Without') throw new Error('only without is evaluated here')
-  const dropped = new Set(childrenOf(childOf(modifier, 1)).map((label) => textOf(label, asked.expression)))
+  const kind = childOf(modifier, 0).name
+  if (kind !== 'Without' && kind !== 'By') throw new Error(`${kind} is not evaluated here`)
+  const named = new Set(childrenOf(childOf(modifier, 1)).map((label) => textOf(label, asked.expression)))
   const groups = new Map<string, { labels: Record<string, string>; values: number[] }>()
   for (const { labels, value } of asVector(evaluated(childOf(childOf(node, 2), 0), asked))) {
     const kept = Object.fromEntries(
-      Object.entries(labels).filter(([label]) => label !== '__name__' && !dropped.has(label)),
+      Object.entries(labels).filter(([label]) => label !== '__name__' && named.has(label) === (kind === 'By')),
     )
     const group = groups.get(labelKey(kept)) ?? { labels: kept, values: [] }
     group.values.push(value)
@@ -149,7 +150,8 @@ function combined(node: SyntaxNode, asked: Asked): Value {
   }
   const [left, right] = [evaluated(leftNode, asked), evaluated(rightNode, asked)]
   const operator = textOf(operatorNode, asked.expression)
-  if (operator === 'and' || operator === 'or') return united(asVector(left), operator, asVector(right))
+  if (operator === 'and' || operator === 'or' || operator === 'unless')
+    return united(asVector(left), operator, asVector(right))
   if (typeof left === 'number' && typeof right === 'number') return calculated(left, operator, right) ?? Number.NaN
   if (typeof right === 'number') return mapped(left, (value) => calculated(value, operator, right))
   if (typeof left === 'number') return mapped(right, (value) => calculated(left, operator, value))
@@ -184,10 +186,10 @@ function calculated(left: number, operator: string, right: number): number | nul
   }
 }
 
-function united(left: readonly Point[], operator: 'and' | 'or', right: readonly Point[]): Point[] {
+function united(left: readonly Point[], operator: 'and' | 'or' | 'unless', right: readonly Point[]): Point[] {
   const keys = (points: readonly Point[]) => new Set(points.map(({ labels }) => labelKey(labels)))
   const [known, others] = [keys(left), keys(right)]
-  if (operator === 'and') return left.filter(({ labels }) => others.has(labelKey(labels)))
+  if (operator !== 'or') return left.filter(({ labels }) => others.has(labelKey(labels)) === (operator === 'and'))
   return [...left, ...right.filter(({ labels }) => !known.has(labelKey(labels)))]
 }
 

@@ -1,10 +1,30 @@
+import { setImmediate } from 'node:timers/promises'
 import { printRoles } from '@oncebox/schema'
+import type { Inspector } from '@oncebox/transport'
 import { describe, expect, test } from 'vitest'
 import { migratedDatabase, publishAll, write } from '../prepared.js'
 import { setUps } from './setUps.js'
 
 const place = { topic: 'orders', partition: 3 }
 const trace = { traceId: '4bf92f3577b34da6a3ce929d0e0e4736', spanId: '00f067aa0ba902b7' }
+/** The one topic `orders`, with what `offsets` says. */
+function inspectorOf(offsets: Inspector['offsets']): Inspector {
+  const facts = {
+    topic: 'orders',
+    partitions: 2,
+    replicas: 1,
+    inSync: 1,
+    minInSync: 1,
+    maxMessageBytes: 1,
+    retentionMs: 1,
+  }
+  return {
+    topics: async (names) => new Map(names.includes('orders') ? [['orders', facts]] : []),
+    offsets,
+    offsetsAt: () => Promise.reject(new Error('nobody asks')),
+    close: async () => {},
+  }
+}
 const none = { handled: 0, duplicates: 0, deadLettered: 0, skipped: 0, parked: 0, ignored: 0 }
 
 describe.each(Object.entries(setUps))('metrics through %s', (_name, setUp) => {
@@ -172,6 +192,72 @@ describe.each(Object.entries(setUps))('metrics through %s', (_name, setUp) => {
     expect(values.get('oncebox_database_readable{part="lanes"}')).toBe(0)
     expect([...values.keys()].filter((series) => series.startsWith('oncebox_lane_'))).toEqual([])
     expect(values.get('oncebox_relay_holds_lease{lane="0"}')).toBe(1)
+  })
+
+  test('what a group has not read is measured against the ends in Kafka, and summed over the partitions of a topic', async () => {
+    await using database = await migratedDatabase(18)
+    await database.pool.query(
+      `INSERT INTO oncebox.consumer_offset (consumer, topic, partition, next_offset)
+       VALUES ('billing', 'orders', 0, 7), ('billing', 'orders', 1, 3), ('billing', 'gone', 0, 5), ('mail', 'orders', 0, 12)`,
+    )
+    const asked: string[] = []
+    const ends = new Map([
+      [0, { low: '0', high: '12' }],
+      // What Kafka has deleted is not waited for.
+      [1, { low: '10', high: '30' }],
+    ])
+    const inspector = inspectorOf(async (topic) => {
+      asked.push(topic)
+      return ends
+    })
+    const { metrics, read } = setUp()
+    metrics.database({ tx: database.pool, inspector, deadlineMs: 60_000 })
+    const values = await read()
+    expect(values.get('oncebox_group_unread_messages{group="billing",topic="orders"}')).toBe(25)
+    expect(values.get('oncebox_group_unread_messages{group="mail",topic="orders"}')).toBe(0)
+    expect(values.has('oncebox_group_unread_messages{group="billing",topic="gone"}')).toBe(false)
+    expect(values.get('oncebox_database_readable{part="unread"}')).toBe(1)
+    expect(asked).toEqual(['orders'])
+  })
+
+  test('brokers that do not answer take nothing but their own gauge; without brokers there is none', async () => {
+    await using database = await migratedDatabase(18)
+    await database.pool.query(
+      `INSERT INTO oncebox.consumer_offset (consumer, topic, partition, next_offset) VALUES ('billing', 'orders', 0, 7)`,
+    )
+    const away = setUp()
+    let running = 0
+    const tx = {
+      query: (text: string, values?: unknown[]) => {
+        running++
+        return database.pool.query(text, values).finally(() => running--)
+      },
+    }
+    let asked = () => {}
+    const isAsked = new Promise<void>((resolve) => {
+      asked = resolve
+    })
+    // The deadline comes when the brokers were asked, and the database has told everything.
+    const sleep = async () => {
+      await isAsked
+      for (let quiet = 0; quiet < 3; quiet = running === 0 ? quiet + 1 : 0) await setImmediate()
+    }
+    const inspector = inspectorOf(() => {
+      asked()
+      return new Promise(() => {})
+    })
+    away.metrics.database({ tx: tx as never, inspector, clock: { now: () => 0, sleep } })
+    const values = await away.read()
+    expect(values.get('oncebox_database_readable{part="unread"}')).toBe(0)
+    expect(values.get('oncebox_database_readable{part="groups"}')).toBe(1)
+    expect(values.get('oncebox_lane_held{lane="0"}')).toBe(0)
+    const without = setUp()
+    without.metrics.database({ tx: database.pool, deadlineMs: 60_000 })
+    const others = await without.read()
+    expect(others.has('oncebox_database_readable{part="unread"}')).toBe(false)
+    for (const read of [values, others]) {
+      expect([...read.keys()].filter((series) => series.startsWith('oncebox_group_unread'))).toEqual([])
+    }
   })
 
   test('what a user may not read is left out, and the rest is told: the relay knows its lanes, and no dead letters', async () => {
