@@ -48,7 +48,9 @@ test('dead show tells everything of one; one that there is not is exit 1', async
   expect(letter).toMatchObject({ number: '1', waiting: 1, error: { message: 'no such account' }, actions: [] })
   expect(Buffer.from(String(letter?.payload), 'base64').toString()).toBe('{"canary":1}')
   const missing = await oncebox(['dead', 'show', '99', '--json'], database)
-  expect(missing).toMatchObject({ code: 1, stdout: '' })
+  expect(missing).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('oncebox dead list') })
+  const none = await oncebox(['dead', 'list', '--group', 'nobody'], database)
+  expect(none).toMatchObject({ code: 0, stdout: expect.stringContaining('--database-url') })
 })
 
 test('dead retry of a filter is shown first, wants --yes where there is no terminal, and keeps who and why', async () => {

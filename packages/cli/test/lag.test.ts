@@ -1,5 +1,8 @@
-import { kafkajs } from '@oncebox/kafkajs'
+import { kafkaInspector } from '@oncebox/kafka'
+import { kafkajs, kafkajsInspector } from '@oncebox/kafkajs'
+import { until } from '@oncebox/testkit'
 import { kafkaMissing, testKafka, uniqueName } from '@oncebox/testkit/harness'
+import { prometheusMetrics } from 'oncebox/metrics'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { jsonLines, oncebox } from './oncebox.js'
 import { emitSql, migratedDatabase } from './outbox.js'
@@ -17,8 +20,25 @@ test('lag of the relay in messages and seconds; exit 1 once something waits for 
     code: 0,
     stdout: expect.stringMatching(/^ *lane +messages +oldest\n0 +3 +12\d\.\d s$/m),
   })
-  expect((await oncebox(['lag'], database)).code).toBe(1)
+  const late = await oncebox(['lag'], database)
+  expect(late.code).toBe(1)
+  expect(late.stdout).toMatch(/^Lane 0: the oldest message has waited 12\d\.\d s .*"oncebox status".*"oncebox doctor"/m)
+  expect(late.stdout).toContain('give --consumer-url')
 })
+
+test('without an answer from the brokers, lag tells what the database knows, and exits with 3', async () => {
+  await using database = await migratedDatabase()
+  await emitSql(database, { topic: 'orders', key: 'a', payload: '{}' })
+  await database.pool.query(
+    `INSERT INTO oncebox.consumer_offset (consumer, topic, partition, next_offset) VALUES ('billing', 'orders', 0, 7)`,
+  )
+  const { code, stdout, stderr } = await oncebox(['lag', '--json', '--brokers', '127.0.0.1:1'], database)
+  expect(code).toBe(3)
+  expect(jsonLines(stdout)).toMatchObject([
+    { lanes: [{ lane: 0, messages: 1 }], consumers: [{ group: 'billing', nextOffset: '7', endOffset: null }] },
+  ])
+  expect(jsonLines(stderr).at(-1)).toMatchObject({ code: 'TRANSPORT_UNREACHABLE', next: expect.any(String) })
+}, 60_000)
 
 describe.skipIf(await kafkaMissing())('with a real Kafka', { timeout: 120_000 }, () => {
   test('lag of consumers, also in another database', async () => {
@@ -42,5 +62,21 @@ describe.skipIf(await kafkaMissing())('with a real Kafka', { timeout: 120_000 },
     expect(known).toMatchObject([
       { group: 'billing', topic, partition: 0, nextOffset: '1', endOffset: '3', messages: 2 },
     ])
+    // The metric is the same number, through either client.
+    for (const inspector of [kafkaInspector({ brokers }), kafkajsInspector({ brokers })]) {
+      const metrics = prometheusMetrics()
+      metrics.database({ tx: consumer.pool, inspector, deadlineMs: 60_000 })
+      expect(await metrics.text()).toContain(`oncebox_group_unread_messages{group="billing",topic="${topic}"} 2\n`)
+      await inspector.close()
+    }
+    const lateArgs = ['lag', '--over', '1s', '--consumer-url', consumer.url, '--brokers', brokers.join()]
+    const late = await until(
+      async () => {
+        const ended = await oncebox(lateArgs, producer)
+        return ended.code === 1 ? ended : undefined
+      },
+      { what: 'the records to be a second old', deadlineMs: 60_000 },
+    )
+    expect(late.stdout).toContain(`Group billing: offset 1 of ${topic}/0 has waited`)
   })
 })

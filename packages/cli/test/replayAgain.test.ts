@@ -171,3 +171,16 @@ test('in a database of its own, a group that was asked before the first delivery
   const unknown = await oncebox([...args, '--group', 'biling', id as string], producer)
   expect(unknown).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('No such consumer group') })
 }, 60_000)
+
+test('a group that has read nothing here is refused before anything is written, also with --dry-run', async () => {
+  await using database = await migratedDatabase()
+  await emitSql(database, { topic: 'orders', key: 'k', payload: '{}' })
+  for (const more of [['--dry-run'], ['--reason', 'a test', '--yes']]) {
+    const args = ['replay', '--again', '--group', 'elsewhere', '--topic', 'orders', '--by', 'ann', '--json', ...more]
+    const { code, stderr } = await oncebox(args, database)
+    expect(code).toBe(2)
+    expect(stderr).toContain('--consumer-url')
+  }
+  // A run that cannot be carried out would be told of as not ended, for ever.
+  expect((await database.pool.query('SELECT FROM oncebox.replay_run')).rowCount).toBe(0)
+})

@@ -162,5 +162,6 @@ describe('oncebox show', () => {
     const unknown = await oncebox(['show', uniqueName('nobody'), '--json'], database)
     expect(unknown).toMatchObject({ code: 1, stdout: '' })
     expect(unknown.stderr).toContain('Nobody here knows the message')
+    expect(unknown.stderr).toContain('--consumer-url')
   })
 })

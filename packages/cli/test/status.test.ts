@@ -1,3 +1,4 @@
+import { defaultRoles } from '@oncebox/schema'
 import { testDatabase } from '@oncebox/testkit/harness'
 import { expect, test } from 'vitest'
 import { jsonLines, oncebox, startOncebox } from './oncebox.js'
@@ -39,6 +40,29 @@ test('status of a database without the schema says what to run', async () => {
   const { code, stdout } = await oncebox(['status'], { environment: { DATABASE_URL: database.url } })
   expect(code).toBe(1)
   expect(stdout).toContain('Run "oncebox migrate".')
+})
+
+test('status behind a lock, or of a user who may not read it, ends and says what to do', async () => {
+  await using database = await migratedDatabase()
+  const locking = await database.pool.connect()
+  try {
+    await locking.query('BEGIN; LOCK TABLE oncebox.outbox_0')
+    const locked = await oncebox(['status', '--json'], database)
+    expect(locked).toMatchObject({ code: 1, stdout: '' })
+    expect(jsonLines(locked.stderr)).toMatchObject([{ code: '55P03', next: expect.stringContaining('oncebox doctor') }])
+  } finally {
+    locking.release(true)
+  }
+  const url = database.urlAs(defaultRoles().consumer)
+  const refused = await oncebox(['status', '--json'], { environment: { DATABASE_URL: url } })
+  expect(refused).toMatchObject({ code: 1, stdout: '' })
+  expect(jsonLines(refused.stderr)).toMatchObject([
+    {
+      code: '42501',
+      msg: expect.stringContaining('permission denied'),
+      next: expect.stringContaining('oncebox_viewer'),
+    },
+  ])
 })
 
 test('status --watch shows it again until SIGINT, and ends with the last account as its exit code', async () => {

@@ -17,6 +17,18 @@ export interface AskedAgain {
 }
 
 /**
+ * Says whether there is somebody to handle messages again, before anything is written.
+ *
+ * @throws OnceboxError `INVALID_SETTING` when the group has never read anything into this database.
+ */
+export async function requireConsumerGroup(
+  tx: Tx,
+  options: { readonly schema?: string; readonly group: string },
+): Promise<void> {
+  await requireGroup(tx, tablesOf(options.schema ?? defaultSchema), options.group)
+}
+
+/**
  * Has messages handled by one consumer group although it may have handled them: a running consumer of the group does, once for
  * each call, past inbox and horizon. They are written into the group's own database, so no other group hears of it. Their ids
  * count as handled from now on, so a first delivery that is still under way is absorbed. Messages of a key wait and run in the order

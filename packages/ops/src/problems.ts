@@ -9,6 +9,7 @@ export const problemCodes = [
   'MIGRATIONS_UNSOUND',
   'RIGHTS_MISSING',
   'SERVER_UNSUITED',
+  'TABLES_LOCKED',
   'DATABASE_CHANGED',
   'NO_RELAY',
   'LANE_BEHIND',

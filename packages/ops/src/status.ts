@@ -4,7 +4,7 @@ import type { ConsumerStatus } from './consumers.js'
 import { statusChecks } from './doctor/allChecks.js'
 import type { Check } from './doctor/check.js'
 import { limitsOf } from './doctor/doctor.js'
-import { createFactReader } from './doctor/factReader.js'
+import { createFactReader, UnreadFact } from './doctor/factReader.js'
 import type { Facts } from './doctor/facts.js'
 import type { LaneStatus } from './lanes.js'
 import type { LeafStatus } from './leaves.js'
@@ -49,7 +49,7 @@ export async function status(tx: Tx, options: StatusOptions = {}): Promise<Statu
     const problems = [notMigrated(schema, version, neededVersion)]
     return { schemaVersion: version, lanes: [], leaves: [], consumers: [], paused: [], problems }
   }
-  const facts = await readFacts(tx, schema, options)
+  const facts = await readFacts(tx, schema, options).catch(driversError)
   return {
     schemaVersion: version,
     lanes: facts.lanes,
@@ -60,6 +60,11 @@ export async function status(tx: Tx, options: StatusOptions = {}): Promise<Statu
       (check as Check).judge(facts as Facts).map(({ code, what, next }) => ({ code, what, next })),
     ),
   }
+}
+
+/** Without one of its facts there is no status: what the driver said tells more than that. */
+function driversError(error: unknown): never {
+  throw error instanceof UnreadFact && error.cause !== undefined ? error.cause : error
 }
 
 type StatusFacts = Pick<Facts, (typeof statusChecks)[number]['needs'][number] | 'inboxLeaves'>

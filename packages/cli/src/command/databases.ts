@@ -12,8 +12,12 @@ export interface LookedAt {
   readonly client: PoolClient
 }
 
-/** So that a command which looks never waits for long behind somebody's lock. */
 const lockTimeoutMs = 2_000
+
+/** So that a command which looks never waits for long behind somebody's lock. */
+export async function waitShortly(client: PoolClient): Promise<void> {
+  await client.query(`SELECT set_config('lock_timeout', $1, false)`, [String(lockTimeoutMs)])
+}
 
 /**
  * Runs `work` for `--database-url`, then for each `--consumer-url`, on a session of its own, one after the other.
@@ -31,7 +35,7 @@ export async function eachDatabase<T>(
     const database = await openDatabase({ schema: flags.schema, ...url }, verb)
     try {
       const result = await database.session(async (client) => {
-        await client.query(`SELECT set_config('lock_timeout', $1, false)`, [String(lockTimeoutMs)])
+        await waitShortly(client)
         const { rows } = await client.query<{ name: string }>('SELECT current_database() AS name')
         return work({ name: `${database.address}/${rows[0]?.name}`, main: number === 0, client })
       })

@@ -35,12 +35,20 @@ export function failureOf(error: unknown): Failure {
     return { exitCode: exitCodeOf(code), code, what: `${what}${causeOf(error)}`, next }
   }
   const unavailable = classifyDatabaseError(error) === 'unavailable'
+  const state = sqlState(error)
   return {
     exitCode: unavailable ? exitCode.unreachable : exitCode.problem,
-    code: sqlState(error) ?? systemCode(error),
+    code: state ?? systemCode(error),
     what: foreignText(error),
-    next: unavailable ? 'Try again when the server is back.' : undefined,
+    next: unavailable ? 'Try again when the server is back.' : state === undefined ? undefined : adviceByState[state],
   }
+}
+
+/** What an operator does about a refusal of the database, by its SQLSTATE. */
+const adviceByState: Readonly<Record<string, string>> = {
+  '42501':
+    'Use a login that has the role for this: oncebox_viewer to look, oncebox_operator to act ("oncebox migrate --roles" makes them).',
+  '55P03': 'Somebody holds a lock on a table: "oncebox doctor" names the session.',
 }
 
 function exitCodeOf(code: ErrorCode): ExitCode {

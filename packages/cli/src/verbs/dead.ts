@@ -97,6 +97,9 @@ function filterOf(numbers: readonly string[], flags: DeadFlags): DeadLetterFilte
   }
 }
 
+/** They are in the database of the consumer, and an operator's `DATABASE_URL` is often the producer's. */
+const noneHere = 'No dead letters in this database. Where the group keeps its inbox in another one: --database-url.'
+
 async function list(
   client: PoolClient,
   filter: DeadLetterFilter,
@@ -105,14 +108,17 @@ async function list(
 ): Promise<ExitCode> {
   const found = await listDeadLetters(fromPg(client), { schema: flags.schema, filter, limit: flags.limit })
   if (output.json) for (const letter of found) output.write(letter, () => null)
-  else output.raw(`${describeDeadLetters(found, flags.limit)}\n`)
+  else output.raw(`${found.length === 0 ? noneHere : describeDeadLetters(found, flags.limit)}\n`)
   return exitCode.fine
 }
 
 async function show(client: PoolClient, number: string, flags: DeadFlags, console: Console): Promise<ExitCode> {
   const letter = await showDeadLetter(fromPg(client), number, { schema: flags.schema })
   if (letter === null) {
-    console.logger.error({}, `There is no dead letter ${number}: it was handled or discarded, or never was`)
+    console.logger.error(
+      { next: '"oncebox dead list" has those there are; "oncebox show ID" tells what became of a message.' },
+      `There is no dead letter ${number} in this database: it was handled or discarded, or never was`,
+    )
     return exitCode.problem
   }
   console.output.write(letter, () => describeDeadLetter(letter))
@@ -144,7 +150,10 @@ async function act(
   }
   if (found.length === 0) {
     tell(false, [])
-    if (numbers.length > 0) logger.error({}, 'No such dead letter: handled or discarded already?')
+    if (numbers.length > 0) {
+      const next = '"oncebox dead list" has those there are; "oncebox show ID" tells what became of a message.'
+      logger.error({ next }, 'No such dead letter: handled or discarded already?')
+    }
     return numbers.length > 0 ? exitCode.problem : exitCode.fine
   }
   if (numbers.length === 0 && flags.yes !== true && !(await confirmed(action, found))) {

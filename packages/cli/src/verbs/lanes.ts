@@ -42,7 +42,9 @@ function describe({ before, lanes, exact }: LanesChanged): string {
   if (!exact)
     lines.push('The lanes had got differently far: what some had published past the others is published again.')
   if (lanes > before)
-    lines.push('Relays that run serve the lanes they began with: start one for each new lane, or all anew.')
+    lines.push(
+      `Keys of the new lanes wait until somebody serves them: relays that run keep to the lanes they began with. Start "oncebox relay --lane ${lanes - 1}", one for each new lane, or all anew.`,
+    )
   return lines.join('\n')
 }
 

@@ -7,6 +7,7 @@ import type { RelayEvent } from '@oncebox/relay'
  */
 export function relayLog(logger: Logger): (event: RelayEvent) => void {
   let published = 0
+  const failing = new Set<number>()
   return (event) => {
     const { event: name, ...fields } = event
     switch (name) {
@@ -16,7 +17,12 @@ export function relayLog(logger: Logger): (event: RelayEvent) => void {
         return logger.info(fields, 'another relay holds the lane; this one stands by')
       case 'published':
         published += event.count
+        if (failing.delete(event.lane)) logger.info({ lane: event.lane }, 'the transport acknowledges again')
         return logger.debug(fields, 'published')
+      case 'publish_failed':
+        // The relay has said so itself, and does not say when it is over.
+        failing.add(event.lane)
+        return
       case 'released':
         published += event.count
         return logger.info(fields, 'messages that were moved aside are published')

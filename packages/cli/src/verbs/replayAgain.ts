@@ -1,6 +1,6 @@
 import { isUuid, localIds } from '@oncebox/core'
 import { fromPg } from '@oncebox/core/pg'
-import { handleAgain } from '@oncebox/inbox'
+import { handleAgain, requireConsumerGroup } from '@oncebox/inbox'
 import {
   beginReplayRun,
   type PlannedReplay,
@@ -85,6 +85,7 @@ async function begin(
   const { schema } = flags
   const { logger, output } = console
   const plan = await databases.outbox.session((client) => planReplay(fromPg(client), { schema, filter }))
+  await databases.target.session((client) => requireConsumerGroup(fromPg(client), { schema, group }))
   const open = await databases.target.session((client) => replayRuns(fromPg(client), { schema, group }))
   for (const { run, by, asked, messages } of open) {
     logger.warn({ run, by, asked, messages }, 'an earlier run for this group has not ended: go on with it by --run')

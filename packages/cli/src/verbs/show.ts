@@ -20,7 +20,12 @@ export async function show(id: string, flags: ShowFlags, { output, logger }: Con
     ...(await timeline(fromPg(client), id, { schema, everywhere })),
   }))
   if (!databases.some(isKnown)) {
-    logger.error({}, `Nobody here knows the message ${id}: it never was, or is past its retention`)
+    logger.error(
+      {
+        next: 'Groups with a database of their own: --consumer-url. Another producer: --database-url. Another schema: --schema.',
+      },
+      `Nobody here knows the message ${id}: it never was, or is past its retention`,
+    )
     return exitCode.problem
   }
   output.write({ id, databases }, () => describeMessage(id, databases))

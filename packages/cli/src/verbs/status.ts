@@ -1,6 +1,7 @@
 import { fromPg } from '@oncebox/core/pg'
 import { status as readStatus, type Status } from '@oncebox/ops'
 import { openDatabase } from '../command/database.js'
+import { waitShortly } from '../command/databases.js'
 import { type ExitCode, exitCode } from '../command/exitCode.js'
 import type { Console } from '../command/runVerb.js'
 import type { CommonFlags } from '../flags/commonFlags.js'
@@ -22,7 +23,10 @@ export async function status(flags: StatusFlags, console: Console): Promise<Exit
       if (process.stdout.isTTY === true && !output.json) output.write(last.status, () => describeStatus(last.status))
       return codeOf(last.status)
     }
-    const found = await database.session((client) => readStatus(fromPg(client), { schema: flags.schema }))
+    const found = await database.session(async (client) => {
+      await waitShortly(client)
+      return readStatus(fromPg(client), { schema: flags.schema })
+    })
     output.write(found, () => describeStatus(found))
     return codeOf(found)
   } finally {

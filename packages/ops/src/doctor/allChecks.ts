@@ -20,6 +20,7 @@ import { server } from './checks/server.js'
 import { settings } from './checks/settings.js'
 import { sizes } from './checks/sizes.js'
 import { snapshots } from './checks/snapshots.js'
+import { tableLocks } from './checks/tableLocks.js'
 import { topics } from './checks/topics.js'
 
 /** Of `status` too, which judges by these the facts that it reads anyway. The gravest come first. */
@@ -30,6 +31,7 @@ export const allChecks: readonly Check[] = [
   rights,
   server,
   migrations,
+  tableLocks,
   identity,
   lanes,
   idleLanes,
@@ -56,6 +58,7 @@ export const consumerChecks: readonly Check[] = [
   rights,
   server,
   migrations,
+  tableLocks,
   deadLetters,
   snapshots,
   prepared,

@@ -38,6 +38,7 @@ const defaultLimits: Limits = {
   horizonMs: 7 * dayMs,
   slotWidthMs: outboxRing.widthMs,
   openTransactionMs: 5 * minuteMs,
+  tableLockMs: 5_000,
   clockSkewMs: 5_000,
   sampleMs: 2_000,
 }

@@ -14,6 +14,7 @@ import { readRights } from './facts/rights.js'
 import { readOverdue } from './facts/scheduled.js'
 import { readServer } from './facts/server.js'
 import { readPreparedTransactions, readSnapshotHolders } from './facts/snapshots.js'
+import { readTableLocks } from './facts/tableLocks.js'
 import { readUsedTopics } from './facts/usedTopics.js'
 import type { Facts, Limits } from './facts.js'
 
@@ -35,7 +36,7 @@ export interface FactReader {
   read<Name extends keyof Facts>(name: Name): Promise<Facts[Name]>
 }
 
-/** A fact that cannot be known, and why: the end of the sentence "not checked: …". */
+/** A fact that cannot be known, and why: the end of the sentence "not checked: …". Its cause is the driver's error, if there is one. */
 export class UnreadFact extends Error {
   override readonly name = 'UnreadFact'
 }
@@ -75,6 +76,7 @@ const readers: Readers = {
   async leafLocks({ tx, schema, limits: { retentionMs, slotWidthMs } }, facts) {
     return readLeafLocks(tx, schema, lateLeaves(await facts.read('outboxLeaves'), retentionMs, slotWidthMs))
   },
+  tableLocks: ({ tx, schema, limits }) => readTableLocks(tx, schema, limits.tableLockMs),
   consumers: ({ tx, schema }) => readConsumers(tx, schema),
   overdueSeconds: ({ tx, schema }) => readOverdue(tx, schema),
   snapshotHolders: ({ tx, limits }) => readSnapshotHolders(tx, limits.openTransactionMs),
@@ -112,9 +114,11 @@ async function readable<T>(reading: Promise<T>): Promise<T> {
     return await reading
   } catch (error) {
     const state = sqlState(error)
-    if (state === '42501') throw new UnreadFact('this user may not read it')
-    if (state !== undefined && absent.includes(state)) throw new UnreadFact('the schema is not migrated')
-    if (classifyDatabaseError(error) === 'lockTimeout') throw new UnreadFact('somebody holds a lock on it')
+    if (state === '42501') throw new UnreadFact('this user may not read it', { cause: error })
+    if (state !== undefined && absent.includes(state))
+      throw new UnreadFact('the schema is not migrated', { cause: error })
+    if (classifyDatabaseError(error) === 'lockTimeout')
+      throw new UnreadFact('somebody holds a lock on it', { cause: error })
     throw error
   }
 }

@@ -11,6 +11,7 @@ import type { LeafLock } from './facts/leafLocks.js'
 import type { Rights } from './facts/rights.js'
 import type { ServerFacts } from './facts/server.js'
 import type { PreparedTransaction, SnapshotHolder } from './facts/snapshots.js'
+import type { TableLock } from './facts/tableLocks.js'
 import type { UsedTopic } from './facts/usedTopics.js'
 
 /** Everything the checks judge. Each fact is read by itself, and only when a check needs it. */
@@ -32,6 +33,8 @@ export interface Facts {
   readonly inboxLeaves: readonly Leaf[]
   /** Who holds a lock on a leaf that is past its time. */
   readonly leafLocks: readonly LeafLock[]
+  /** Who keeps others from writing. */
+  readonly tableLocks: readonly TableLock[]
   readonly consumers: readonly ConsumerStatus[]
   /** Seconds since the earliest scheduled message became due; null when none is due. */
   readonly overdueSeconds: number | null
@@ -56,6 +59,8 @@ export interface Limits {
   readonly slotWidthMs: number
   /** A transaction may be open for so long. */
   readonly openTransactionMs: number
+  /** A lock that stops writers may be held for so long. */
+  readonly tableLockMs: number
   /** Clocks may differ by so much. */
   readonly clockSkewMs: number
   /** Between the two looks that tell whether a lag grows. */

@@ -246,10 +246,22 @@ describe.each(postgresVersions)('doctor makes out, on Postgres %i,', (version) =
       await locking.query('BEGIN; LOCK TABLE oncebox.scheduled IN ACCESS EXCLUSIVE MODE')
       asking = await asOperator(database).connect()
       await asking.query(`SET lock_timeout = '100ms'`)
-      const reports = await doctor(asking, { limits: { sampleMs: 0 } })
+      const reports = await doctor(asking, { limits: { sampleMs: 0, tableLockMs: 0 } })
       const skipped = reports.filter(({ reason }) => reason === 'somebody holds a lock on it')
       expect(skipped.map(({ check }) => check)).toContain('scheduled messages come due')
       expect(reports.find(({ check }) => check === 'no dead letters wait')?.state).toBe('fine')
+      const { rows } = await locking.query('SELECT pg_backend_pid() AS pid')
+      expect(reports.find(({ check }) => check === 'nobody locks the tables')?.findings).toMatchObject([
+        {
+          code: 'TABLES_LOCKED',
+          severity: 'problem',
+          what: expect.stringMatching(new RegExp(`^Pid ${rows[0].pid} .*: scheduled\\.$`)),
+          next: expect.stringContaining(`pg_terminate_backend(${rows[0].pid})`),
+        },
+      ])
+      // A moment is no finding.
+      const brief = await doctor(asking, { limits: { sampleMs: 0, tableLockMs: hour } })
+      expect(brief.find(({ check }) => check === 'nobody locks the tables')?.state).toBe('fine')
     } finally {
       asking?.release(true)
       locking.release(true)

@@ -28,7 +28,7 @@ function remedy(topic: string, reason: string): string {
   const name = JSON.stringify(topic)
   switch (reason) {
     case 'TOPIC_MISSING':
-      return `Create the topic: "${createTopicCommand(topic)}"; or start the relay with --create-topics N.`
+      return `Create the topic: "${createTopicCommand(topic)}"; or stop the relay that holds the lane, and start it with --create-topics N.`
     case 'TOPIC_WITHOUT_GROUP':
       return `Declare a consumer group for the topic ${name} in the transport's settings.`
     case 'NOT_AUTHORIZED':

@@ -12,7 +12,7 @@ export const topics = defineCheck({
         code: 'TOPIC_MISSING',
         severity: written || groups.length > 0 ? 'problem' : 'advice',
         what: `Topic ${JSON.stringify(topic)} does not exist in Kafka; ${written ? 'messages are written for it' : groups.length > 0 ? `group ${groups.map((group) => JSON.stringify(group)).join(', ')} read it` : 'messages were written for it once'}.`,
-        next: `Create it, with as many partitions as it shall have: "${createTopicCommand(topic)}"; or run the relay with --create-topics N.`,
+        next: `Create it, with as many partitions as it shall have: "${createTopicCommand(topic)}"; or stop the relay that holds the lane, and start it with --create-topics N.`,
       }))
   },
 })
