@@ -75,7 +75,7 @@ export const goals: readonly Goal[] = [
   },
   {
     what: 'drain with metrics and a tenth of the traces sampled ÷ without',
-    ...atLeast(0.9),
+    ...atLeast(0.95),
     value: ratio('observed', 'metricsAndTracing', 'unobserved'),
   },
   { what: 'drain of the largest backlog ÷ of a small one', ...atLeast(0.9), value: growth },
