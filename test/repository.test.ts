@@ -1,15 +1,23 @@
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { read, repositoryFiles } from './workspace.js'
+import { read, repositoryFiles, root } from './workspace.js'
 
 const manifests = repositoryFiles().filter((file) => /(^|\/)package\.json$/.test(file))
 const exact = /^\d+\.\d+\.\d+(-[\w.]+)?$/
 
 test('no file is longer than 400 lines, except what a generator wrote', () => {
   const long = repositoryFiles()
-    .filter((file) => file !== 'pnpm-lock.yaml' && !/\/generated\/|^docs\/reference\//.test(file))
+    .filter((file) => file !== 'pnpm-lock.yaml' && !/\/generated\/|^docs\/reference\/|\.png$/.test(file))
     .map((file) => ({ file, lines: read(file).split('\n').length - 1 }))
     .filter(({ lines }) => lines > 400)
   expect(long).toEqual([])
+})
+
+test('a picture of the dashboard is no larger than a page should load', () => {
+  const pictures = repositoryFiles().filter((file) => file.endsWith('.png'))
+  expect(pictures.length).toBeLessThanOrEqual(6)
+  expect(pictures.filter((file) => statSync(join(root, file)).size >= 150_000)).toEqual([])
 })
 
 test('every dependency has an exact version, in the catalog or in the manifest', () => {

@@ -10,8 +10,9 @@ export function rate(perSecond: number): string {
   return `${perSecond > 0 && perSecond < 10 ? perSecond.toFixed(1) : count(perSecond)}/s`
 }
 
-/** 0.4 s, 12 s, 3 min, 5 h, 2 d. */
+/** < 0.1 s, 0.4 s, 12 s, 3 min, 5 h, 2 d. */
 export function duration(seconds: number): string {
+  if (seconds < 0.1) return '< 0.1 s'
   if (seconds < 10) return `${seconds.toFixed(1)} s`
   if (seconds < 120) return `${Math.round(seconds)} s`
   if (seconds < 7_200) return `${Math.round(seconds / 60)} min`
@@ -47,7 +48,8 @@ export function ago(time: string, nowMs = Date.now()): string {
 
 /** Of a span up to now. */
 export function since(seconds: number): string {
-  return seconds < 1 ? 'just now' : `${duration(seconds)} ago`
+  if (seconds < 1) return 'just now'
+  return `${seconds < 10 ? `${Math.floor(seconds)} s` : duration(seconds)} ago`
 }
 
 export function plural(number: number, noun: string): string {

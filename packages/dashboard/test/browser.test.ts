@@ -277,7 +277,7 @@ describe.skipIf(browserMissing() ?? (await kafkaMissing()))('the dashboard in a 
     await page.keyboard.press('Enter')
     await page.getByText('No key waits.').waitFor({ timeout: 30_000 })
     const { rows } = await stage.database.pool.query(
-      `SELECT json_agg(number)::text AS numbers FROM invoice WHERE customer = 'customer-3'`,
+      `SELECT json_agg(number ORDER BY place)::text AS numbers FROM invoice WHERE customer = 'customer-3'`,
     )
     expect(JSON.parse(rows[0].numbers)).toEqual([3, 15, 27, 39, 51, 63, 75, 87, 99, 111])
     const { rows: actions } = await stage.database.pool.query(
@@ -311,7 +311,7 @@ describe.skipIf(browserMissing() ?? (await kafkaMissing()))('the dashboard in a 
     await click(/^Retry 1 dead letter$/)
     const handled = async () => {
       const { rows } = await stage.database.pool.query(
-        `SELECT coalesce(json_agg(number), '[]')::text AS numbers FROM invoice WHERE customer = 'customer-50'`,
+        `SELECT coalesce(json_agg(number ORDER BY place), '[]')::text AS numbers FROM invoice WHERE customer = 'customer-50'`,
       )
       return rows[0].numbers === '[0, 1, 2, 3]'
     }

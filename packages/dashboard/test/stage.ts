@@ -42,7 +42,7 @@ export async function openStage(): Promise<Stage> {
   const database = cleanup.use(await testDatabase())
   const client = await database.pool.connect()
   await migrate(client)
-  await client.query('CREATE TABLE invoice (customer text, number int)')
+  await client.query('CREATE TABLE invoice (place bigint GENERATED ALWAYS AS IDENTITY, customer text, number int)')
   client.release()
 
   const { brokers, nameOf } = await openKafka(cleanup)
@@ -90,8 +90,8 @@ export async function openStage(): Promise<Stage> {
     attempts: 1,
     handlers: {
       'order.created': async (message, { tx }) => {
-        if (refused.has(message.key ?? '')) throw new Error(`card declined ${markup}`)
-        await tx.query('INSERT INTO invoice VALUES ($1, $2)', [message.key, message.data.number])
+        if (refused.has(message.key ?? '')) throw new Error(`card declined: ${markup}`)
+        await tx.query('INSERT INTO invoice (customer, number) VALUES ($1, $2)', [message.key, message.data.number])
       },
     },
   })

@@ -100,7 +100,7 @@ function Rows({ found: { messages, before } }: { found: Found }) {
         <tbody>
           {messages.map(({ position, at, state, topic, key, type, id }) => (
             <tr key={position}>
-              <td class="number">{moment(at)}</td>
+              <td class="time">{moment(at)}</td>
               <td>
                 <Badge tone={tones[state]}>{state}</Badge>
               </td>
