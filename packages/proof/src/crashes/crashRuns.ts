@@ -1,8 +1,8 @@
 import { explainViolation } from '@oncebox/testkit'
 import { uniqueName } from '@oncebox/testkit/harness'
 import type { PartOptions, PartReport } from '../partReport.js'
-import { seededRandom } from '../seededRandom.js'
 import type { Servers } from '../servers.js'
+import { diceOf } from '../simulation/dice.js'
 import { crash } from './crash.js'
 import { type CrashPoint, crashPoints } from './crashPoints.js'
 import { Rig } from './rig.js'
@@ -19,7 +19,7 @@ export async function crashRuns(
   { seed, progress }: Pick<PartOptions, 'seed' | 'progress'>,
 ): Promise<PartReport> {
   const start = performance.now()
-  const random = seededRandom(seed)
+  const random = diceOf(seed).next
   const waiting = shuffled(
     points.flatMap((point) => Array.from({ length: times }, () => point)),
     random,
@@ -43,7 +43,7 @@ export async function crashRuns(
   }
 
   async function work(worker: number): Promise<void> {
-    const own = seededRandom(seed * 31 + worker)
+    const own = diceOf(seed, worker).next
     while (waiting.length > 0) {
       await using rig = await Rig.make(servers, uniqueName('crashes'))
       for (let crashes = 1; crashes <= crashesOfARig; crashes++) {

@@ -4,9 +4,9 @@ import { kafka } from '@oncebox/kafka'
 import { createRelay, type RelayOptions } from '@oncebox/relay'
 import { migrate } from '@oncebox/schema'
 import type { Publisher } from '@oncebox/transport'
-import { seededRandom } from '../seededRandom.js'
 import { createBilling } from '../shop/billing.js'
 import { placeOrders } from '../shop/placeOrders.js'
+import { diceOf } from '../simulation/dice.js'
 import { crashPoints, type Role } from './crashPoints.js'
 import { Trap } from './trap.js'
 import { trappedClient, trappedPool } from './trappedPool.js'
@@ -28,7 +28,7 @@ const roles: Readonly<Record<Role, () => Promise<unknown>>> = {
     placeOrders({
       pool: trappedPool(options.url, trap),
       topic: options.topic,
-      random: seededRandom(options.seed),
+      random: diceOf(options.seed).next,
       writers: 4,
       transactions: 10_000,
       onRollback: (ids) => say(`rolled back ${ids.join(' ')}`),

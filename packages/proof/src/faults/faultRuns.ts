@@ -1,6 +1,6 @@
 import { explainViolation } from '@oncebox/testkit'
 import type { PartOptions, PartReport } from '../partReport.js'
-import { seededRandom } from '../seededRandom.js'
+import { diceOf } from '../simulation/dice.js'
 import { type Fault, faults, keepWriting, NotReachable, recovered } from './faults.js'
 import { setStage } from './stage.js'
 
@@ -16,7 +16,7 @@ export async function faultRuns(
   const unreachable: string[] = []
   let messages = 0
   let longest = 0
-  await using stage = await setStage(seededRandom(seed))
+  await using stage = await setStage(diceOf(seed).next)
   await stage.rig.startRelay()
   await stage.rig.startBilling()
   for (const [index, fault] of chosen.entries()) {

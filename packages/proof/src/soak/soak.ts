@@ -4,7 +4,7 @@ import { explainViolation } from '@oncebox/testkit'
 import { type Fault, faults, keepWriting, recovered } from '../faults/faults.js'
 import { setStage } from '../faults/stage.js'
 import type { PartOptions, PartReport } from '../partReport.js'
-import { seededRandom } from '../seededRandom.js'
+import { diceOf } from '../simulation/dice.js'
 import { startGuests } from './crewOfGuests.js'
 import { median, whatGrew } from './flatness.js'
 import { type Sample, takeSample } from './sample.js'
@@ -28,7 +28,7 @@ export async function soak(
 ): Promise<SoakReport> {
   const start = performance.now()
   const seconds = (): number => (performance.now() - start) / 1_000
-  const random = seededRandom(seed)
+  const random = diceOf(seed).next
   await using stage = await setStage(random)
   await using crew = await startGuests({ ...stage.rig.coordinates, ...ring, sessionTimeoutMs })
   const ofStage: readonly Fault[] = faults.filter(({ name }) => /^(wire|Postgres|broker)/.test(name))
