@@ -164,6 +164,12 @@ test('what cannot be understood is refused with what is wrong, and says nothing 
     expect(await refused.json()).toMatchObject({ code: 'INVALID_SETTING' })
   }
   expect((await get('/api/messages/%00')).status).toBe(400)
+  const after = new Request('http://localhost/api/dead-letters/search', {
+    method: 'POST',
+    headers: own,
+    body: '{"after": "x"}',
+  })
+  expect((await dashboard().fetch(after)).status).toBe(400)
   const unmigrated = await get('/api/dead-letter-groups', { schema: 'elsewhere' })
   expect(unmigrated.status).toBe(409)
   expect(await unmigrated.json()).toMatchObject({ code: 'SCHEMA_NOT_MIGRATED' })

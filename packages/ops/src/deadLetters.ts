@@ -44,7 +44,7 @@ const summaryColumns = `number::text AS number, consumer AS "group", topic, part
 /**
  * Dead letters by number, the oldest first. Reads on `tx`.
  *
- * @throws OnceboxError `INVALID_SETTING` for the limit, a filter or the schema name.
+ * @throws OnceboxError `INVALID_SETTING` for the limit, `after`, a filter or the schema name.
  */
 export async function listDeadLetters(tx: Tx, options: ListOptions = {}): Promise<DeadLetterSummary[]> {
   const { deadLetter } = tables(options.schema ?? defaultSchema)
@@ -52,12 +52,16 @@ export async function listDeadLetters(tx: Tx, options: ListOptions = {}): Promis
   if (!Number.isInteger(limit) || limit < 1 || limit > 10_000) {
     throw new OnceboxError('INVALID_SETTING', 'The limit of dead letters is not a whole number from 1 to 10000')
   }
+  const after = options.after ?? '0'
+  if (!isNumber(after)) {
+    throw new OnceboxError('INVALID_SETTING', 'The number of the dead letter to go on after is no whole number')
+  }
   const { where, values } = whereOf(options.filter ?? {})
   const { rows } = await tx.query<DeadLetterSummary>(
     `SELECT ${summaryColumns} FROM ${deadLetter} AS letter
      WHERE ${where} AND letter.number > $${values.length + 1}::text::bigint
      ORDER BY letter.number LIMIT $${values.length + 2}::integer`,
-    [...values, options.after ?? '0', limit],
+    [...values, after, limit],
   )
   return rows
 }
