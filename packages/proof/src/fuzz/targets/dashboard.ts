@@ -2,6 +2,7 @@ import { errorCodes } from '@oncebox/core'
 import { createDashboard, type Visitor } from '@oncebox/dashboard'
 import { createOutbox } from '@oncebox/outbox'
 import { migrate } from '@oncebox/schema'
+import { until } from '@oncebox/testkit'
 import pg from 'pg'
 import type { Dice } from '../../simulation/dice.js'
 import type { OpenTarget, Outcome, Surroundings, Target } from '../target.js'
@@ -194,10 +195,12 @@ async function endReplays(fetch: Fetch, basePath = ''): Promise<void> {
   const headers = { 'x-oncebox-action': '1', 'content-type': 'application/json', [visitorHeader]: itself }
   const ask = async (path: string, method = 'GET'): Promise<unknown> =>
     (await fetch(new Request(`http://127.0.0.1${basePath}/api${path}`, { method, headers }))).json()
-  for (;;) {
+  const ended = async (): Promise<boolean> => {
     const replays = (await ask('/replays')) as { id: string; state: string }[]
     const running = replays.filter(({ state }) => state === 'running')
-    if (running.length === 0) return
     for (const { id } of running) await ask(`/actions/replays/${id}/cancel`, 'POST')
+    return running.length === 0
   }
+  // Between two looks the replays get their turn.
+  await until(ended, { what: 'replays to end', deadlineMs: answerMs })
 }
