@@ -1,6 +1,7 @@
 import type { Publisher } from '@oncebox/transport'
 import type { Defect } from './defect.js'
 import type { LaneRules } from './modelDatabase.js'
+import type { SessionChange } from './modelPool.js'
 import type { Answer } from './statement.js'
 
 const inboxInsert = 'INSERT INTO "oncebox"."inbox" ('
@@ -14,6 +15,16 @@ function window(change: (text: string) => string): Defect {
 /** Answers of the transport become others. */
 function publishing(change: (publish: Publisher['publish']) => Publisher['publish']): Defect {
   return { publisher: (publisher) => ({ ...publisher, publish: change((records) => publisher.publish(records)) }) }
+}
+
+/** Where leaves of the outbox are emptied. */
+function ring(change: SessionChange): Defect {
+  return { pool: () => change, concerns: (schedule) => schedule.ring !== null }
+}
+
+/** Where ids of the inbox are forgotten. */
+function days(inbox: NonNullable<Defect['inbox']>): Defect {
+  return { inbox, concerns: (schedule) => schedule.days !== null }
 }
 
 /** Where keys of a consumer wait. */
@@ -78,6 +89,7 @@ export const defects: Readonly<Record<string, Defect>> = {
     },
   },
   'a COMMIT without an answer counts as done': {
+    concerns: ({ statementFaults }) => statementFaults.some(({ who, of }) => who === 'consumer' && of === 'commit'),
     consumerPool: () => ({ failure: (text) => (text === 'COMMIT' ? { rows: [], command: 'COMMIT' } : undefined) }),
   },
   'nobody notices that a handler hid an error': {
@@ -87,6 +99,21 @@ export const defects: Readonly<Record<string, Defect>> = {
       answer: (text, answer) => (text === 'COMMIT' ? { ...answer, command: 'COMMIT' } : answer),
     }),
   },
+  'a leaf is looked at before its lock is had': ring({
+    answer: (text, answer) => (text.includes('SELECT NOT (EXISTS (') ? { rows: [['t']] } : answer),
+  }),
+  'a leaf is emptied although transactions run that have rows in it': ring({
+    statement: (text) =>
+      text.replaceAll(/xid = ANY \(ARRAY\(SELECT pg_snapshot_xip\(lane.last_snapshot\)\)\)/g, 'false'),
+  }),
+  'ids are forgotten without raising the floor': days((run) => (context) => {
+    return context.text.includes('SELECT setval($1::text::regclass') ? { rows: [{}] } : run(context)
+  }),
+  'the floor is ignored': days((run) => async (context) => {
+    const answer = await run(context)
+    const gate = context.text.includes('AS floor,\n')
+    return gate ? { ...answer, rows: answer.rows.map((row) => ({ ...row, floor: '0' })) } : answer
+  }),
   'messages run although their key waits': waits((run) => (context) => {
     return context.text.includes('SELECT head.topic, encode(head.key_digest') ? { rows: [] } : run(context)
   }),

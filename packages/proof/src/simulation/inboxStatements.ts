@@ -1,7 +1,8 @@
+import { clockOf, inboxLeafLock, inboxRingStatements } from './inboxRingStatements.js'
 import { numberOf } from './outboxRow.js'
 import { parkingStatements } from './parkingStatements.js'
 import { change, put } from './rowStatements.js'
-import { type Answer, type Known, type Run, runKnown } from './statement.js'
+import { type Answer, type Known, lockTable, type Run, runKnown } from './statement.js'
 
 const none: Answer = { rows: [] }
 const row = (value: object): Answer => ({ rows: [value] })
@@ -14,6 +15,8 @@ const insertIds: Run = async (context) => {
   const fresh: string[] = []
   const given = JSON.parse(values[1] as string) as string[]
   for (const id of text.includes('ORDER BY id::uuid') ? given.toSorted() : given) {
+    // The insert holds the leaf; a leaf that is being emptied is waited for.
+    if (database.inboxIsReclaimed) await lockTable(context, inboxLeafLock(id), 'row exclusive')
     if (database.inbox.ids.get(id, transaction) !== undefined) continue
     await database.locks.take(`id ${id}`, transaction)
     if (database.inbox.ids.get(id, transaction) !== undefined) continue
@@ -59,34 +62,33 @@ const statements: Known = [
       for (const [topic, , partition] of JSON.parse(wanted) as [string, string, number][]) {
         const { held } = context.database.inbox
         const key = `${place(topic, partition)} ${holder}`
-        if (held.get(key, context.transaction) === undefined) await put(context, held, 'held', key, { atATime: null })
+        if (held.get(key, context.transaction) === undefined) await put(context, held, 'held', key, { inHand: null })
       }
       return none
     },
   ],
   [
-    'SELECT (place - 1)::integer AS place, min(held.at_a_time)',
+    'SELECT (place - 1)::integer AS place, held.in_hand',
     ({ database, transaction, values }) => {
       const [, holder, wanted] = values as [string, string, string]
       const { held } = database.inbox
-      const rows = (JSON.parse(wanted) as [string, string, number][]).flatMap(([topic, , partition], index) => {
-        const marks = held
+      const rows = (JSON.parse(wanted) as [string, string, number][]).flatMap(([topic, , partition], index) =>
+        held
           .keys()
           .filter((key) => key.startsWith(`${place(topic, partition)} `) && !key.endsWith(holder))
           .flatMap((key) => held.get(key, transaction) ?? [])
-        const few = marks.flatMap(({ atATime }) => atATime ?? [])
-        return marks.length === 0 ? [] : [{ place: index, at_a_time: few.length === 0 ? null : Math.min(...few) }]
-      })
+          .map(({ inHand }) => ({ place: index, in_hand: inHand })),
+      )
       return { rows }
     },
   ],
   [
-    'UPDATE "oncebox"."held_partition" SET at_a_time',
+    'UPDATE "oncebox"."held_partition" SET in_hand',
     async (context) => {
-      const [, holder, topic, , partition, atATime] = context.values as [0, string, string, 0, number, number | null]
-      const { held } = context.database.inbox
-      const key = `${place(topic, partition)} ${holder}`
-      if (held.get(key, context.transaction) !== undefined) await put(context, held, 'held', key, { atATime })
+      const [, holder, topic, , partition, inHand] = context.values as [0, string, string, 0, number, string | null]
+      await change(context, context.database.inbox.held, 'held', `${place(topic, partition)} ${holder}`, () => ({
+        inHand,
+      }))
       return none
     },
   ],
@@ -107,18 +109,18 @@ const statements: Known = [
       return none
     },
   ],
+  ...inboxRingStatements,
   ['INSERT INTO "oncebox"."inbox" (', insertIds],
-  // Somebody else looks after the ring.
-  ['pg_try_advisory_xact_lock', () => row({ locked: false })],
   [
     'AS floor,',
-    ({ database, transaction, values, now }) => {
+    (context) => {
+      const { database, transaction, values } = context
       database.write(transaction, () => undefined)
       const { offsets, attempts, heads } = database.inbox
       const next = offsets.get(place(values[1], values[3]), transaction)
       return row({
-        floor: '0',
-        now: String(Date.UTC(2026, 0, 1) + now),
+        floor: String(database.inbox.floor),
+        now: String(clockOf(context)),
         transaction: String(transaction.xid),
         failing: attempts.keys().some((key) => attempts.get(key, transaction) !== undefined),
         parking: heads.entries(transaction).length > 0,

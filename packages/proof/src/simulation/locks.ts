@@ -82,13 +82,14 @@ export class Locks {
     }
   }
 
-  /** The transaction waits no longer: it was ended, or has waited long enough. */
-  giveUp(transaction: ModelTransaction): void {
+  /** The transaction waits no longer: it was ended, or has waited long enough. False: it waits for nothing. */
+  giveUp(transaction: ModelTransaction): boolean {
     const waiting = this.#waits.get(transaction)
-    if (waiting === undefined) return
+    if (waiting === undefined) return false
     this.#waits.delete(transaction)
     waiting.lock.waiting.splice(waiting.lock.waiting.indexOf(waiting), 1)
     this.#handOn(waiting.lock)
+    return true
   }
 
   #handOn(lock: Lock): void {
@@ -126,14 +127,14 @@ export class Locks {
     return [...holders, ...ahead].map((each) => each.transaction)
   }
 
-  /** Whether one of `blockers` waits, through whomever, for the transaction. */
+  /** Whether one of `blockers` waits, through whomever, for the transaction; who gives up by itself ends no circle. */
   #leadsTo(transaction: ModelTransaction, blockers: readonly ModelTransaction[], seen: Set<ModelTransaction>): boolean {
     return blockers.some((blocker) => {
       if (blocker === transaction) return true
       if (seen.has(blocker)) return false
       seen.add(blocker)
       const waiting = this.#waits.get(blocker)
-      if (waiting === undefined) return false
+      if (waiting === undefined || blocker.lockTimeoutMs !== null) return false
       const before = waiting.lock.waiting.indexOf(waiting)
       return this.#leadsTo(transaction, this.#blockers(waiting.lock, waiting, before), seen)
     })

@@ -131,6 +131,12 @@ export class ModelBroker {
     }
   }
 
+  /** Everything is written once more, where it is: a relay that lost its memory, or somebody who plays a topic again. */
+  replay(): void {
+    this.#parts.tell(`${this.records.length} records are written again`)
+    for (const record of [...this.records]) this.#append(record, record.partition)
+  }
+
   #append({ id, topic, key }: Written, partition: number): void {
     const place = `${topic} ${partition}`
     const offset = this.#ends.get(place) ?? 0

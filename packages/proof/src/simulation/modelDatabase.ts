@@ -16,6 +16,8 @@ export class ModelTransaction {
   readonly atCommit: (() => void)[] = []
   /** Whether COMMIT waits for the disk. */
   durable = true
+  /** How long it waits for the lock of a table; null: for as long as it takes. */
+  lockTimeoutMs: number | null = null
 }
 
 /** A commit that is visible and not yet on disk. */
@@ -72,6 +74,14 @@ export class ModelDatabase {
   laneRules: LaneRules = { fromTheCommonPlace: true, endsLeases: true, movesParked: true }
   /** By number. */
   readonly parked = new ModelRows<ParkedRow>()
+  /** The leaf of the outbox to which new rows go. */
+  slot = 0
+  /** How far the clock that inboxes go by is ahead, in milliseconds. */
+  clockAheadMs = 0
+  /** Whether the rings of outbox and inbox are looked after: else nobody ever has a leaf for himself. */
+  outboxIsReclaimed = false
+  inboxIsReclaimed = false
+  #durableFloor = 0
   #parkedNumber = 0
   #position = 0
   #durablePosition = 0
@@ -96,11 +106,29 @@ export class ModelDatabase {
     return transaction.xid
   }
 
-  insert(transaction: ModelTransaction, message: Pick<OutboxRow, 'number' | 'topic' | 'key'>): OutboxRow {
-    const xid = this.write(transaction, () => this.#remove(row))
-    const row: OutboxRow = { ...message, position: ++this.#position, xid }
+  /** What the defaults of a new row say, before its leaf is locked: whatever comes between does not change them. */
+  defaults(transaction: ModelTransaction, now = 0): Pick<OutboxRow, 'position' | 'xid' | 'slot' | 'createdAt'> {
+    const xid = this.write(transaction, () => undefined)
+    return { position: ++this.#position, xid, slot: this.slot, createdAt: now }
+  }
+
+  insert(
+    transaction: ModelTransaction,
+    message: Pick<OutboxRow, 'number' | 'topic' | 'key'>,
+    defaults = this.defaults(transaction),
+  ): OutboxRow {
+    const row: OutboxRow = { ...message, ...defaults }
+    this.write(transaction, () => this.#remove(row))
     this.outbox.push(row)
     return row
+  }
+
+  /** Leaves only those rows; a rollback brings the others back. */
+  replaceOutbox(transaction: ModelTransaction, stays: (row: OutboxRow) => boolean): void {
+    const gone = this.outbox.filter((row) => !stays(row))
+    const left = this.outbox.filter(stays)
+    this.outbox.splice(0, this.outbox.length, ...left)
+    this.write(transaction, () => this.outbox.push(...gone))
   }
 
   /** Copies a row to the side track of a lane, unless it is there. */
@@ -142,6 +170,7 @@ export class ModelDatabase {
   flush(): void {
     this.#unflushed = []
     this.#durablePosition = this.#position
+    this.#durableFloor = this.inbox.floor
     this.transactions.flush()
   }
 
@@ -153,6 +182,7 @@ export class ModelDatabase {
     this.#unflushed = []
     this.transactions.crash(lost.map(({ xid }) => xid))
     this.#position = this.#durablePosition
+    this.inbox.floor = this.#durableFloor
     this.life++
   }
 

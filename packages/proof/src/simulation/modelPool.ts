@@ -23,8 +23,8 @@ export interface ModelPoolParts {
   readonly unknown: (error: unknown) => void
   /** Knows the statements that come. */
   readonly run: Run
-  /** What is to go wrong with this statement. */
-  readonly fault?: (text: string) => StatementFault | undefined
+  /** What is to go wrong with this statement. `effects`: a handler has done something in its transaction. */
+  readonly fault?: (text: string, effects: boolean) => StatementFault | undefined
   /** Changes statements and answers: a deliberate defect. */
   readonly change?: SessionChange
 }
@@ -143,7 +143,7 @@ export class ModelSession {
       // The server gets it even when the process dies meanwhile.
       timeline.after(1 + dice.below(3), () => {
         if (this.#cut) return
-        const fault = this.#parts.fault?.(query.text)
+        const fault = this.#parts.fault?.(query.text, (this.#open?.atCommit.length ?? 0) > 0)
         if (fault === 'lostBefore') return this.cut()
         this.#run(query, fault).then(
           (answer) => {
@@ -177,10 +177,11 @@ export class ModelSession {
     if (values.includes('synchronous_commit')) {
       this.#asynchronous = values[values.indexOf('synchronous_commit') + 1] === 'off'
     }
+    const after = (ms: number, run: () => void) => timeline.after(ms, run)
     const transaction = this.#open ?? this.#begin()
     this.#current = transaction
     try {
-      const answer = await this.#parts.run({ database, transaction, text, values, now: timeline.now })
+      const answer = await this.#parts.run({ database, transaction, text, values, now: timeline.now, after })
       // What the statement did is undone with its transaction.
       if (error !== null) throw error
       if (transaction !== this.#open) database.commit(transaction)

@@ -5,17 +5,27 @@ export interface OutboxRow {
   readonly key: string | null
   readonly position: number
   readonly xid: number
+  /** The leaf it is in. */
+  readonly slot: number
+  /** Virtual milliseconds. */
+  readonly createdAt: number
 }
 
-const idStart = '019b7000-0000-7000-8000-'
+/** Times in ids, a day apart; virtual time begins an hour after the last of them. */
+const days = ['019b6730-a580', '019b6c57-0180', '019b717d-5d80', '019b76a3-b980']
 
 /** The id of message `number`, a UUIDv7. */
 export function idOf(number: number): string {
-  return `${idStart}${String(number).padStart(12, '0')}`
+  return `${days[number % days.length]}-7000-8000-${String(number).padStart(12, '0')}`
 }
 
 export function numberOf(id: string): number {
-  return Number(id.slice(idStart.length))
+  return Number(id.slice(24))
+}
+
+/** The time in an id, in milliseconds since the Unix epoch. */
+export function timeOf(id: string): number {
+  return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16)
 }
 
 /** A DataRow message of the columns that the relay asks for, behind a header that is NULL: all in binary format. */

@@ -1,6 +1,8 @@
+import { inboxRingStatements } from './inboxRingStatements.js'
 import { cursorLock, runChangeLanes } from './lanes.js'
 import type { CursorRow, ModelDatabase, ParkedRow } from './modelDatabase.js'
 import { dataRow } from './outboxRow.js'
+import { lockLeaves, ringStatements } from './ringStatements.js'
 import { type Answer, type Known, type Run, runKnown, type StatementContext } from './statement.js'
 import { runProbe, runWindow } from './windowStatements.js'
 
@@ -157,6 +159,7 @@ const statements: Known = [
   [
     'INSERT INTO "oncebox"."parked"',
     async (context) => {
+      await lockLeaves(context)
       if ((await held(context)) === null) return one('0', '0')
       const { database, transaction, values } = context
       const wanted = JSON.parse(values[3] as string) as [position: string, reason: string][]
@@ -195,11 +198,17 @@ const statements: Known = [
       return one('1', JSON.stringify(positions))
     },
   ],
-  ['NULL::bigint, NULL::uuid', ({ database, text, values }) => runWindow(database, text, values)],
+  [
+    'NULL::bigint, NULL::uuid',
+    async (context) => {
+      await lockLeaves(context, true)
+      return runWindow(context.database, context.text, context.values)
+    },
+  ],
   ["'snapshot', pg_current_snapshot()", ({ database }) => runProbe(database)],
   ['FROM "oncebox"."pause"', () => none],
-  ['coalesce(pg_sequence_last_value', () => one('0', '0')],
-  ['FROM "oncebox"."outbox_0" ORDER BY position', () => none],
+  ...ringStatements,
+  ...inboxRingStatements,
   ['reclaim_publications', () => one('')],
   // What settings one sets oneself, and looks at the ring, have nothing to do with the order of messages.
   ['SELECT set_config($1', () => one('')],

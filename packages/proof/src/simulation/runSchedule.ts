@@ -1,5 +1,6 @@
 import { createRelay, type Relay } from '@oncebox/relay'
 import { judgeHistory, type Violation } from '@oncebox/testkit'
+import { daysPass } from './daysPass.js'
 import { retryDeadLetters } from './deadLetterDesk.js'
 import type { Defect } from './defect.js'
 import { type Dice, diceOf } from './dice.js'
@@ -9,12 +10,13 @@ import { ModelDatabase } from './modelDatabase.js'
 import { ModelGroup } from './modelGroup.js'
 import { type ModelSession, modelPool, type SessionChange } from './modelPool.js'
 import { Operator } from './operator.js'
-import { idOf, numberOf } from './outboxRow.js'
+import { numberOf } from './outboxRow.js'
 import { SimulatedProcess } from './process.js'
 import { runRelayStatement } from './relayStatements.js'
 import { toldEvent } from './relayStory.js'
 import type { FaultPlan, Schedule } from './schedule.js'
 import { startConsumer } from './simulatedConsumer.js'
+import { asideAtTheRelay, refusedByTheGroup } from './standing.js'
 import { type Run, UnknownStatement } from './statement.js'
 import { StatementFaults } from './statementFaults.js'
 import { Timeline } from './timeline.js'
@@ -86,6 +88,7 @@ class ScheduledRun {
     this.#tells = tells
     this.#defect = defect
     this.#database = new ModelDatabase(schedule.lanes)
+    this.#database.outboxIsReclaimed = schedule.ring !== null
     this.#database.laneRules = { ...this.#database.laneRules, ...defect.laneRules }
     this.#mostLanes = Math.max(schedule.lanes, ...schedule.laneChanges.map(({ lanes }) => lanes))
     this.#broker = new ModelBroker({
@@ -140,8 +143,9 @@ class ScheduledRun {
     })
     // Whoever was stopped has to come back while somebody looks.
     const lastFault = Math.max(0, ...faults.map(({ at, kind, ms }) => (kind === 'pauseRelay' ? at + ms + 50 : at)))
+    const lastDay = this.#passDays()
     const quiet = (): boolean => this.#writers.open + this.#operator.open === 0
-    const done = (): boolean => quiet() && timeline.now >= lastFault && this.#arrived()
+    const done = (): boolean => quiet() && timeline.now >= Math.max(lastFault, lastDay) && this.#arrived()
     await timeline.run(patience, done)
     for (const { process } of [...this.#relays, ...this.#consumers]) process.kill()
     const result = this.#judged(consumers > 0)
@@ -151,11 +155,23 @@ class ScheduledRun {
     return result
   }
 
+  #passDays(): number {
+    const { days, seed } = this.#schedule
+    if (days === null) return 0
+    const [database, broker, timeline, tell] = [this.#database, this.#broker, this.#timeline, this.#tell]
+    const process = new SimulatedProcess(timeline)
+    const run = this.#defect.inbox?.(runInboxStatement) ?? runInboxStatement
+    const change = this.#defect.consumerPool?.()
+    const nothing = new StatementFaults([], tell)
+    const pool = this.#poolOf(process, diceOf(seed, 11), this.#operatorSessions, run, nothing, change)
+    return daysPass(days, { database, broker, timeline, process, pool, tell })
+  }
+
   #judged(withGroup: boolean): RunResult {
-    const aside = this.#asideAtTheRelay()
+    const aside = asideAtTheRelay(this.#database, this.#schedule, this.#broker.records, patience)
     const { deliveries } = this.#group
     const { effects } = this.#database.inbox
-    const refused = this.#refusedByTheGroup()
+    const refused = refusedByTheGroup(this.#database, this.#schedule)
     return {
       violations: judgeHistory({
         // What is written down as parked is not lost, as long as it is there and nowhere else.
@@ -182,24 +198,9 @@ class ScheduledRun {
     const there = new Set(last.map(({ id }) => id))
     const missing = this.#writers.committed.filter(({ id }) => !there.has(id))
     if (missing.length === 0) return true
-    const elsewhere = new Set([...this.#asideAtTheRelay(), ...this.#refusedByTheGroup()])
-    return missing.every(({ id }) => elsewhere.has(id))
-  }
-
-  /** What relays have moved aside and not sent, of what can never be sent. */
-  #asideAtTheRelay(): Set<string> {
-    const { refused, missing } = this.#schedule
-    if (![...refused, ...missing].some(({ until }) => until > patience)) return new Set()
-    const published = new Set(this.#broker.records.map(({ id }) => id))
-    const parked = this.#database.parked.entries(this.#database.begin())
-    return new Set(parked.map(([, { row }]) => idOf(row.number)).filter((id) => !published.has(id)))
-  }
-
-  /** Dead letters, where nobody waits behind them and nobody asks for them again. */
-  #refusedByTheGroup(): string[] {
-    if (this.#schedule.poison.policy !== 'skip') return []
-    const { letters } = this.#database.inbox
-    return letters.entries(this.#database.begin()).map(([, { message }]) => message.id)
+    const aside = asideAtTheRelay(this.#database, this.#schedule, this.#broker.records, patience)
+    const refused = new Set(refusedByTheGroup(this.#database, this.#schedule))
+    return missing.every(({ id }) => aside.has(id) || refused.has(id))
   }
 
   /** Milliseconds and what happened; FNV-1a over all of it tells whether two runs were the same. */
@@ -231,7 +232,7 @@ class ScheduledRun {
       sessions,
       run,
       reachable: () => !this.#down,
-      fault: (text) => faults.next(text, this.#timeline.now),
+      fault: (text, effects) => faults.next(text, effects, this.#timeline.now),
       tell: this.#tell,
       unknown: (error) => {
         if (error instanceof UnknownStatement) this.#unknown ??= error
@@ -244,21 +245,32 @@ class ScheduledRun {
     const process = new SimulatedProcess(this.#timeline)
     const sessions = new Set<ModelSession>()
     const { seed, handlerMs, swallows, poison } = this.#schedule
-    const failing = new Map(poison.messages.map(({ writer, step, until }) => [messageNumber(writer, step), until]))
-    const fails = (id: string): boolean => (failing.get(numberOf(id)) ?? 0) > this.#timeline.now
+    const poisonous = new Map(poison.messages.map((plan) => [messageNumber(plan.writer, plan.step), plan]))
+    const trouble = (id: string): 'fails' | 'kills' | null => {
+      const plan = poisonous.get(numberOf(id))
+      if (plan === undefined || plan.until <= this.#timeline.now) return null
+      return plan.kills ? 'kills' : 'fails'
+    }
+    const die = (): void => {
+      this.#tell(`consumer ${index} is ended by its handler`)
+      process.kill()
+      if (this.#consumers[index]?.process === process) this.#timeline.after(40, () => this.#replaceConsumer(index))
+    }
     const dice = diceOf(seed, 2, index, this.#started++)
     const run = this.#defect.inbox?.(runInboxStatement) ?? runInboxStatement
     const faults = this.#faultsOf('consumer', index)
     const pool = this.#poolOf(process, dice, sessions, run, faults, this.#defect.consumerPool?.())
     const subscriber = this.#group.subscriber(process, dice, `consumer ${index}`)
     this.#consumers[index] = { process, sessions }
-    startConsumer({ pool, subscriber, topics, process, dice, handlerMs, swallows, poison: poison.policy, fails })
+    const rules = { handlerMs, swallows, poison: poison.policy, trouble, die }
+    startConsumer({ pool, subscriber, topics, process, dice, ...rules })
   }
 
   #startRelay(index: number): void {
     const process = new SimulatedProcess(this.#timeline)
     const sessions = new Set<ModelSession>()
-    const dice = diceOf(this.#schedule.seed, 1, index, this.#started++)
+    const { seed, ring, batchMessages } = this.#schedule
+    const dice = diceOf(seed, 1, index, this.#started++)
     const faults = this.#faultsOf('relay', index)
     const pool = this.#poolOf(process, dice, sessions, runRelayStatement, faults, this.#defect.pool?.())
     const publisher = this.#broker.publisher(process, dice)
@@ -267,10 +279,12 @@ class ScheduledRun {
       publisher: this.#defect.publisher?.(publisher) ?? publisher,
       lane: index % this.#mostLanes,
       leaseMs,
-      batchMessages: this.#schedule.batchMessages,
+      batchMessages,
       parkAfterMs: 400,
       topicRetryMs: 100,
-      reclaimEveryMs: 1_000_000,
+      retentionMs: ring?.retentionMs ?? 1_000_000,
+      leafWidthMs: ring?.leafWidthMs ?? 1_000_000,
+      reclaimEveryMs: ring?.everyMs ?? 1_000_000,
       clock: process.clock,
       monotonicMs: process.monotonicMs,
       random: dice.next,

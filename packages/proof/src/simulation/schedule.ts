@@ -16,6 +16,8 @@ export interface WriterStep {
   readonly topic: string
   /** Null: a message without a key, of a row that nobody else wants. */
   readonly key: string | null
+  /** Between what the defaults of the new row say and the lock of its leaf. */
+  readonly lateMs: number
   /** Only gets a transaction id: something else was written. */
   readonly silent: boolean
 }
@@ -35,10 +37,34 @@ export interface FaultPlan {
   readonly ms: number
 }
 
-/** Messages, by writer and step, whose handler fails until a time; what becomes of them meanwhile is the policy's. */
+/** A message, by writer and step, whose handler fails until a time, or ends its process. */
+export interface PoisonousMessage {
+  readonly writer: number
+  readonly step: number
+  readonly until: number
+  readonly kills: boolean
+}
+
+/** What becomes of poisonous messages is the policy's. */
 export interface PoisonPlan {
   readonly policy: 'park' | 'skip' | 'block'
-  readonly messages: readonly { readonly writer: number; readonly step: number; readonly until: number }[]
+  readonly messages: readonly PoisonousMessage[]
+}
+
+/** Leaves of the outbox are emptied behind what is published, in milliseconds. */
+export interface RingPlan {
+  readonly retentionMs: number
+  readonly leafWidthMs: number
+  readonly everyMs: number
+}
+
+/** The clock of the inbox's database jumps over days, and back; old ids are forgotten; all records come once more. */
+export interface DaysPlan {
+  readonly jumps: readonly { readonly at: number; readonly aheadDays: number }[]
+  /** When the storage of old ids is given back. */
+  readonly prunes: readonly number[]
+  /** When every record that is there is written again. */
+  readonly replays: readonly number[]
 }
 
 /** The keys are shared out over another number of lanes. */
@@ -76,6 +102,9 @@ export interface Schedule {
   readonly batchMessages: number
   readonly brokerFaults: { readonly ackLost: number; readonly lost: number; readonly late: number }
   readonly poison: PoisonPlan
+  /** Null: the ring stands still. */
+  readonly ring: RingPlan | null
+  readonly days: DaysPlan | null
   readonly writers: readonly WriterPlan[]
   readonly faults: readonly FaultPlan[]
   readonly statementFaults: readonly StatementFaultPlan[]
@@ -115,6 +144,8 @@ export function scheduleOf(seed: number): Schedule {
     batchMessages: dice.pick([1, 2, 3, 20]),
     brokerFaults: dice.chance(0.5) ? { ackLost: 0.1, lost: 0.1, late: 0.1 } : { ackLost: 0, lost: 0, late: 0 },
     poison: poisonOf(seed, writers.length),
+    ring: ringOf(seed),
+    days: consumers > 0 ? daysOf(seed) : null,
     writers,
     faults,
     ...statementTrouble(seed, consumers),
@@ -123,10 +154,30 @@ export function scheduleOf(seed: number): Schedule {
   }
 }
 
+function ringOf(seed: number): RingPlan | null {
+  const dice = diceOf(seed, 9)
+  if (dice.chance(0.75)) return null
+  return { retentionMs: dice.below(60), leafWidthMs: 1 + dice.below(60), everyMs: 20 + dice.below(60) }
+}
+
+function daysOf(seed: number): DaysPlan | null {
+  const dice = diceOf(seed, 10)
+  if (dice.chance(0.7)) return null
+  const at = 300 + dice.below(600)
+  const back = at + 50 + dice.below(400)
+  const ahead = { at, aheadDays: 5 + dice.below(10) }
+  return {
+    jumps: dice.chance(0.6) ? [ahead, { at: back, aheadDays: 0 }] : [ahead],
+    prunes: Array.from({ length: 1 + dice.below(3) }, () => at + dice.below(300)),
+    replays: Array.from({ length: 1 + dice.below(2) }, () => at - 50 + dice.below(600)),
+  }
+}
+
 function poisonOf(seed: number, writers: number): PoisonPlan {
   const dice = diceOf(seed, 8)
   const messages = Array.from({ length: dice.chance(0.4) ? 0 : 1 + dice.below(4) }, () => {
-    return { writer: dice.below(writers), step: dice.below(2), until: 200 + dice.below(1_200) }
+    const until = 200 + dice.below(1_200)
+    return { writer: dice.below(writers), step: dice.below(2), until, kills: dice.chance(0.25) }
   })
   return { policy: dice.pick(['park', 'park', 'park', 'skip', 'block'] as const), messages }
 }
@@ -170,7 +221,8 @@ function writer(id: number, dice: Dice): WriterPlan {
   const keys = ['k1', 'k2', 'k3', null]
   const steps = Array.from({ length: 1 + dice.below(4) }, (): WriterStep => {
     const topic = dice.chance(0.8) ? 'a' : 'b'
-    return { pauseMs: pause(dice), topic, key: dice.pick(keys), silent: dice.chance(0.2) }
+    const lateMs = dice.chance(0.15) ? dice.below(150) : 0
+    return { pauseMs: pause(dice), topic, key: dice.pick(keys), lateMs, silent: dice.chance(0.2) }
   })
   const fate = dice.next()
   const end =

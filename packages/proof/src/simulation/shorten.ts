@@ -54,6 +54,15 @@ function* candidates(schedule: Schedule): Generator<Schedule> {
   for (const [index] of poison.messages.entries()) {
     yield { ...schedule, poison: { ...poison, messages: poison.messages.toSpliced(index, 1) } }
   }
+  if (schedule.ring !== null) yield { ...schedule, ring: null }
+  if (schedule.days !== null) {
+    yield { ...schedule, days: null }
+    for (const part of ['jumps', 'prunes', 'replays'] as const) {
+      for (const [index] of schedule.days[part].entries()) {
+        yield { ...schedule, days: { ...schedule.days, [part]: schedule.days[part].toSpliced(index, 1) } }
+      }
+    }
+  }
   if (schedule.swallows) yield { ...schedule, swallows: false }
   if (refused.length > 0) yield { ...schedule, refused: [] }
   if (missing.length > 0) yield { ...schedule, missing: [] }

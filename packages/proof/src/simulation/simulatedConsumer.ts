@@ -16,15 +16,24 @@ export function startConsumer(parts: {
   readonly dice: Dice
   readonly handlerMs: number
   readonly poison: PoisonPlan['policy']
-  /** Whether the handler fails for a message at this time. */
-  readonly fails: (id: string) => boolean
+  /** What the handler does about a message at this time, if it does not do its work. */
+  readonly trouble: (id: string) => 'fails' | 'kills' | null
+  /** The process ends at once. */
+  readonly die: () => void
   /** The handler catches the errors of its statements. */
   readonly swallows: boolean
 }): void {
-  const { pool, subscriber, topics, process, dice, handlerMs, swallows, poison, fails } = parts
+  const { pool, subscriber, topics, process, dice, handlerMs, swallows, poison, trouble, die } = parts
+  // Nobody hears from a dead process.
+  const dies = (): Promise<void> => {
+    die()
+    return new Promise(() => undefined)
+  }
   const handler: MessageHandler<unknown, unknown> = async ({ id, key }, { tx }) => {
     if (handlerMs > 0) await process.clock.sleep(dice.below(handlerMs))
-    if (fails(id)) throw new Error('the handler fails, as planned')
+    const planned = trouble(id)
+    if (planned === 'kills') return dies()
+    if (planned === 'fails') throw new Error('the handler fails, as planned')
     const effect = tx.query('INSERT INTO effect (id, key) VALUES ($1, $2)', [id, key])
     await (swallows ? effect.catch(() => undefined) : effect)
   }

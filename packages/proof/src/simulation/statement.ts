@@ -1,4 +1,6 @@
+import type { LockMode } from './locks.js'
 import type { ModelDatabase, ModelTransaction } from './modelDatabase.js'
+import { sqlError } from './statementFaults.js'
 
 /** What a statement answers: rows as text or as objects, or rows in binary format. */
 export interface Answer {
@@ -17,6 +19,23 @@ export interface StatementContext {
   readonly values: readonly unknown[]
   /** Milliseconds of the server's clock. */
   readonly now: number
+  /** Plans something at the server. */
+  readonly after?: (ms: number, run: () => void) => void
+}
+
+/** Takes the lock of a table, and waits for it as long as the transaction's lock_timeout lets it (55P03). */
+export async function lockTable(context: StatementContext, name: string, mode: LockMode): Promise<void> {
+  const { database, transaction, after } = context
+  const turn = database.locks.take(name, transaction, mode)
+  if (turn === null) return
+  const limit = transaction.lockTimeoutMs
+  if (limit === null || after === undefined) return turn
+  await Promise.race([
+    turn,
+    new Promise((_, reject) =>
+      after(limit, () => database.locks.giveUp(transaction) && reject(sqlError('lockTimeout'))),
+    ),
+  ])
 }
 
 /** Runs a statement in its transaction, and waits for the locks that it needs. */

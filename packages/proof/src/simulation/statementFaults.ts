@@ -7,13 +7,14 @@ const states = {
   timeout: '57014',
   memory: '53200',
   aborted: '25P02',
+  lockTimeout: '55P03',
 } as const
 
 /** What goes wrong with a statement: an error of the server, or the connection, before the server has it or after. */
-export type StatementFault = Exclude<keyof typeof states, 'aborted'> | 'lostBefore' | 'lostAfter'
+export type StatementFault = Exclude<keyof typeof states, 'aborted' | 'lockTimeout'> | 'lostBefore' | 'lostAfter'
 
 /** The server's error; null where there is none to be told. */
-export function sqlError(what: StatementFault | 'aborted'): Error | null {
+export function sqlError(what: StatementFault | 'aborted' | 'lockTimeout'): Error | null {
   if (what === 'lostBefore' || what === 'lostAfter') return null
   return Object.assign(new Error(what), { code: states[what] })
 }
@@ -35,8 +36,11 @@ export class StatementFaults {
     this.#tell = tell
   }
 
-  next(text: string, now: number): StatementFault | undefined {
-    const at = this.#plans.findIndex((plan) => plan.at <= now && kinds[plan.of].test(text))
+  /** A consumer commits all the time: of its COMMITs those are meant that hold what a handler did. */
+  next(text: string, effects: boolean, now: number): StatementFault | undefined {
+    const meant = ({ who, of }: StatementFaultPlan): boolean =>
+      kinds[of].test(text) && (effects || who === 'relay' || of !== 'commit')
+    const at = this.#plans.findIndex((plan) => plan.at <= now && meant(plan))
     const [plan] = at < 0 ? [] : this.#plans.splice(at, 1)
     if (plan === undefined) return undefined
     this.#tell(`${plan.who} ${plan.index}: ${told[plan.kind]} at ${shortened(text)}`)

@@ -1,6 +1,7 @@
 import type { CommittedEmit } from '@oncebox/testkit'
 import type { ModelDatabase, ModelTransaction } from './modelDatabase.js'
 import { idOf } from './outboxRow.js'
+import { leafLock } from './ringStatements.js'
 import type { WriterPlan, WriterStep } from './schedule.js'
 import type { Timeline } from './timeline.js'
 
@@ -54,9 +55,7 @@ export class Writers {
     this.#later(writer, step.pauseMs, () => {
       const { database } = this.#parts
       const next = (): void => {
-        if (writer.over) return
-        this.#emit(writer, step, plan.id * mostSteps + at)
-        this.#step(writer, at + 1)
+        if (!writer.over) this.#emit(writer, step, plan.id * mostSteps + at, () => this.#step(writer, at + 1))
       }
       // Rows are taken in the order of their names, as whoever avoids deadlocks does.
       if (step.key !== null && writer.highest > step.key) {
@@ -74,19 +73,32 @@ export class Writers {
     })
   }
 
-  #emit(writer: Writer, { topic, key, silent }: WriterStep, number: number): void {
-    const { database, tell } = this.#parts
+  #emit(writer: Writer, { topic, key, lateMs, silent }: WriterStep, number: number, done: () => void): void {
+    const { database, timeline, tell } = this.#parts
     if (silent) {
       database.write(writer.transaction, () => undefined)
       tell(`t${writer.plan.id} writes something (xid ${writer.transaction.xid})`)
+      done()
       return
     }
     const place = `${topic} ${key}`
     const turn = (this.#turns.get(place) ?? 0) + 1
     this.#turns.set(place, turn)
-    const row = database.insert(writer.transaction, { number, topic, key })
-    writer.emits.push({ id: idOf(number), topic, key, turn })
-    tell(`t${writer.plan.id} emits m${number} to ${topic} with key ${key} (xid ${row.xid}, position ${row.position})`)
+    const defaults = database.defaults(writer.transaction, timeline.now)
+    const insert = (): void => {
+      if (writer.over) return
+      const row = database.insert(writer.transaction, { number, topic, key }, defaults)
+      writer.emits.push({ id: idOf(number), topic, key, turn })
+      tell(`t${writer.plan.id} emits m${number} to ${topic} with key ${key} (xid ${row.xid}, position ${row.position})`)
+      done()
+    }
+    const lock = (): void => {
+      const turn = database.locks.take(leafLock(defaults.slot), writer.transaction, 'row exclusive')
+      if (turn === null) insert()
+      else void turn.then(insert)
+    }
+    if (lateMs === 0) lock()
+    else this.#later(writer, lateMs, lock)
   }
 
   #end(writer: Writer): void {

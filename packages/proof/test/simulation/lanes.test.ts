@@ -132,7 +132,7 @@ test('a change of the number of lanes leaves in the model what it leaves in Post
     const standing = lanesAtRandom(dice)
     const wanted = 1 + dice.below(3)
     const parked = keys.map((key, number) => {
-      const row = { number, topic: 'a', key, position: number + 1, xid: 1_000 }
+      const row = { number, topic: 'a', key, position: number + 1, xid: 1_000, slot: 0, createdAt: 0 }
       return { ...row, lane: laneOf(key, standing.length) }
     })
     const expected = await inPostgres(standing, parked, wanted)

