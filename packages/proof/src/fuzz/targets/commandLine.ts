@@ -19,6 +19,7 @@ export const commandLine: Target = {
 }
 
 const host = fileURLToPath(new URL('./commandLineHost.js', import.meta.url))
+const endMs = 10_000
 const secret = 'canary-secret-5d1c'
 const urls = [`postgres://ada:${secret}@127.0.0.1:1/shop`, `postgresql://ada:${secret}@[::1]:1/shop?sslmode=require`]
 const values = [
@@ -127,8 +128,11 @@ async function open(): Promise<OpenTarget<CommandLine>> {
       return cases.map((one, index) => judge(one, endings[index]))
     },
     async [Symbol.asyncDispose]() {
-      child.kill('SIGKILL')
+      // Let go, it takes its directory away and ends; one that hangs is ended.
+      if (child.connected) child.disconnect()
+      const late = setTimeout(() => child.kill('SIGKILL'), endMs)
       await ended
+      clearTimeout(late)
     },
   }
 }
