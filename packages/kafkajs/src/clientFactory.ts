@@ -3,6 +3,7 @@ import kafkajs, { type Kafka, type RetryOptions } from 'kafkajs'
 import { clientLogger } from './clientLogger.js'
 import { checkConnection, type KafkajsOptions, type Tuning } from './options.js'
 import { mendRequestTimers } from './requestTimers.js'
+import { mendResponseBuffers } from './responseBuffers.js'
 
 /** Small and bounded: whoever publishes or consumes retries by itself, and must learn soon that a broker is away. */
 export const briefRetry: RetryOptions = {
@@ -21,6 +22,7 @@ export class ClientFactory {
   constructor(options: KafkajsOptions, tuning: Tuning) {
     if (!('client' in options)) checkConnection(options)
     mendRequestTimers()
+    mendResponseBuffers()
     this.#options = options
     this.#tuning = tuning
   }
