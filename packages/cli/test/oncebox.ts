@@ -15,6 +15,7 @@ const roleFor: Readonly<Record<string, RoleKind>> = {
   tail: 'operator',
   dead: 'operator',
   replay: 'operator',
+  topics: 'operator',
   verify: 'operator',
   doctor: 'operator',
 }

@@ -12,6 +12,8 @@ import {
   pausePublishing,
   planReplay,
   readPauses,
+  readPinnedTopics,
+  repinTopic,
   replayRunStep,
   replayRuns,
   resumePublishing,
@@ -218,6 +220,14 @@ describe.each(postgresVersions)('the rights that roles get, on Postgres %i', (ve
       expect(step.asked + step.waiting + step.dead).toBeGreaterThan(0)
     })
     expect(await replayRuns(as('viewer'), { run })).toMatchObject([{ by: 'ann', why: 'a test' }])
+    const seen = async () =>
+      (await readPinnedTopics(as('viewer'), { inspector: null })).find(({ topic }) => topic === 'orders')
+    const pinned = (await seen())?.pinned ?? 0
+    await decide((tx) => pausePublishing(tx, { targets: [{ topic: 'orders' }], by: 'ann' }))
+    await decide((tx) => repinTopic(tx, { topic: 'orders', partitions: pinned + 1, by: 'ann' }))
+    expect(await seen()).toMatchObject({ pinned: pinned + 1, paused: true })
+    await decide((tx) => repinTopic(tx, { topic: 'orders', partitions: pinned, by: 'ann' }))
+    await decide((tx) => resumePublishing(tx, { targets: [{ topic: 'orders' }], by: 'ann' }))
     await decide((tx) => changeLanes(tx, 2))
     await decide((tx) => changeLanes(tx, 1))
     expect(await readLanes(as('viewer'))).toEqual([0])
@@ -263,6 +273,13 @@ describe.each(postgresVersions)('the rights that roles get, on Postgres %i', (ve
     ['relay', 'SELECT oncebox.change_lanes(2)'],
     ['consumer', 'SELECT oncebox.change_lanes(2)'],
     ['viewer', 'SELECT oncebox.change_lanes(2)'],
+    ['producer', "SELECT oncebox.repin_topic('t', 2, 'x', NULL)"],
+    ['relay', "SELECT oncebox.repin_topic('t', 2, 'x', NULL)"],
+    ['consumer', "SELECT oncebox.repin_topic('t', 2, 'x', NULL)"],
+    ['viewer', "SELECT oncebox.repin_topic('t', 2, 'x', NULL)"],
+    ['relay', 'UPDATE oncebox.pinned_topic SET partitions = 2'],
+    ['operator', 'UPDATE oncebox.pinned_topic SET partitions = 2'],
+    ['operator', 'DELETE FROM oncebox.topic_repin'],
     ['relay', "INSERT INTO oncebox.pause (topic, paused_by) VALUES ('t', 'x')"],
     ['operator', 'TRUNCATE oncebox.outbox_0'],
     ['operator', `SELECT setval('oncebox.inbox_floor', 1)`],

@@ -38,6 +38,8 @@ export const errorCodes = {
   TRANSPORT_FAILED: { retryable: true },
   TOPIC_MISSING: { retryable: true },
   PAUSED: { retryable: true },
+  TOPIC_NOT_PAUSED: { retryable: false },
+  TOPIC_NOT_DRAINED: { retryable: true },
   TOPIC_WITHOUT_GROUP: { retryable: false },
   RECORD_TOO_LARGE: { retryable: false },
   RECORD_REFUSED: { retryable: false },

@@ -10,6 +10,8 @@ export type { Finding } from './doctor/check.js'
 export { type CheckReport, type DoctorOptions, doctor } from './doctor/doctor.js'
 export type { Limits } from './doctor/facts.js'
 export { type FlowCounters, type FlowOptions, type FlowRates, flowRates, readFlow } from './flow.js'
+export type { GroupBehind } from './groupsBehind.js'
+export { readGroupsBehind } from './groupsBehind.js'
 export {
   type ConsumerReadiness,
   type ConsumerReadinessOptions,
@@ -39,9 +41,11 @@ export {
   readPauses,
   resumePublishing,
 } from './pauses.js'
+export { type PinnedTopic, readPinnedTopics } from './pinnedTopics.js'
 export { type Problem, type ProblemCode, problemCodes } from './problems.js'
 export { type Publication, publicationsOf } from './publications.js'
 export type { Discrepancy, Place, PublishedRecord } from './reconcile.js'
+export { planRepin, type Repinned, type RepinOptions, type RepinPlan, repinObstacle, repinTopic } from './repin.js'
 export {
   type PlannedReplay,
   planReplay,

@@ -31,6 +31,7 @@ export const problemCodes = [
   'ACKS_IMPOSSIBLE',
   'ACKS_WEAK',
   'TOPIC_MISSING',
+  'TOPIC_GROWN',
   'MESSAGE_TOO_LARGE',
   'RETENTION_PAST_HORIZON',
 ] as const

@@ -23,12 +23,20 @@ const exactUpTo = 10_000
 
 /**
  * Counts what a lane has still to publish. Reads at most 10,001 rows a branch, each in the order of an index, so that
- * retained rows are never scanned: ORDER BY with LIMIT keeps the planner on the index, statistics or not.
+ * retained rows are never scanned: ORDER BY with LIMIT keeps the planner on the index, statistics or not. With a topic,
+ * what waits of it among them: at least so many, where that is not exact.
  */
-export async function countWaiting(tx: Tx, schema: string, position: LanePosition): Promise<Waiting> {
+export async function countWaiting(
+  tx: Tx,
+  schema: string,
+  position: LanePosition,
+  topic: string | null = null,
+): Promise<Waiting> {
   const { outbox } = tables(schema)
   const paging = position.upper !== null && position.page !== null
-  const mine = position.lanes === 1 ? 'true' : `${laneOfKey('key', position.lanes)} = ${position.lane}`
+  const values = paging ? [position.last, position.upper, position.page] : [position.last]
+  const ofLane = position.lanes === 1 ? 'true' : `${laneOfKey('key', position.lanes)} = ${position.lane}`
+  const mine = topic === null ? ofLane : `${ofLane} AND topic = $${values.length + 1}::text`
   const { rows } = await tx.query<{ counted: number; whole: boolean; oldest: number | null; estimate: string | null }>(
     `WITH seen AS (${paging ? whilePaging(schema, mine) : betweenWindows(schema, mine)}),
      waiting AS (SELECT position, created_at FROM seen WHERE still_waiting AND mine)
@@ -40,12 +48,13 @@ export async function countWaiting(tx: Tx, schema: string, position: LanePositio
        -- The middle of the sample, not its first: one late writer with a low position would blow the span up.
        ((SELECT max(position) FROM ${outbox}) - (SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY position) FROM waiting)
          + (SELECT count(*) / 2 FROM waiting))::text AS estimate`,
-    paging ? [position.last, position.upper, position.page] : [position.last],
+    topic === null ? values : [...values, topic],
   )
   const row = rows[0]
   const counted = row?.counted ?? 0
   const exact = (row?.whole ?? true) && counted <= exactUpTo
-  const waiting = exact ? counted : Math.max(counted, Math.round(Number(row?.estimate ?? 0) / position.lanes))
+  const waiting =
+    exact || topic !== null ? counted : Math.max(counted, Math.round(Number(row?.estimate ?? 0) / position.lanes))
   const oldestSeconds = row?.oldest == null ? null : Math.max(0, Math.round(row.oldest * 1000) / 1000)
   return { waiting, waitingExact: exact, oldestSeconds }
 }
@@ -77,7 +86,7 @@ function unseenBy(schema: string, mine: string, snapshot: string, waits: string)
  */
 function branch(schema: string, name: string, mine: string, waits: string, condition: string, order: string): string {
   const leaves = [...outboxRing.leaves, outboxRing.defaultLeaf].map(
-    (leaf) => `(SELECT position, created_at, xid, key FROM ${tables(schema).of(leaf)}
+    (leaf) => `(SELECT position, created_at, xid, key, topic FROM ${tables(schema).of(leaf)}
       WHERE ${condition} ORDER BY ${order} LIMIT ${exactUpTo + 1})`,
   )
   return `SELECT '${name}' AS branch, position, created_at, ${waits} AS still_waiting, ${mine} AS mine

@@ -99,7 +99,7 @@ export class Partitions {
       logger.warn({ topic, pinned, partitions: seen }, 'a topic has fewer partitions than its keys are spread over')
     } else if (pinned < seen) {
       logger.info(
-        { topic, pinned, partitions: seen },
+        { topic, pinned, partitions: seen, next: 'See "oncebox topics --help".' },
         'a topic has grown; its keys stay on the partitions pinned before',
       )
     }

@@ -80,7 +80,9 @@ export function grantsOf(schema: string, kind: RoleKind): string[] {
 
 /** What comes with the functions of the schema and is not for everyone, each the middle of `REVOKE … FROM role`. */
 export function revokesOf(schema: string, kind: RoleKind): string[] {
-  return kind === 'operator' ? [] : [`EXECUTE ON FUNCTION ${tables(schema).changeLanes}(integer)`]
+  const { changeLanes, repinTopic } = tables(schema)
+  const operators = [`${changeLanes}(integer)`, `${repinTopic}(text, integer, text, text)`]
+  return kind === 'operator' ? [] : operators.map((name) => `EXECUTE ON FUNCTION ${name}`)
 }
 
 function producer(names: Tables): string[] {
@@ -101,6 +103,7 @@ function viewer(names: Tables): string[] {
     names.relayCursor,
     names.databaseIdentity,
     names.pinnedTopic,
+    names.topicRepin,
     names.publication,
     ...publicationRing.leaves.map(of),
     names.inbox,

@@ -14,6 +14,7 @@ export interface Tables {
   readonly relayCursor: string
   readonly databaseIdentity: string
   readonly pinnedTopic: string
+  readonly topicRepin: string
   readonly parked: string
   readonly publication: string
   readonly inbox: string
@@ -44,6 +45,8 @@ export interface Tables {
   readonly reclaimPublications: string
   /** Function: `change_lanes(wanted)`. */
   readonly changeLanes: string
+  /** Function: `repin_topic(of_topic, wanted, decided_by, decided_why)`. */
+  readonly repinTopic: string
   /** Any other object of the schema by its plain name, such as a leaf of a ring. */
   of(name: string): string
 }
@@ -64,6 +67,7 @@ export function tables(schema: string = defaultSchema): Tables {
     relayCursor: of('relay_cursor'),
     databaseIdentity: of('database_identity'),
     pinnedTopic: of('pinned_topic'),
+    topicRepin: of('topic_repin'),
     parked: of('parked'),
     publication: of('publication'),
     inbox: of('inbox'),
@@ -87,6 +91,7 @@ export function tables(schema: string = defaultSchema): Tables {
     inboxSlot: of('inbox_slot'),
     reclaimPublications: of('reclaim_publications'),
     changeLanes: of('change_lanes'),
+    repinTopic: of('repin_topic'),
     of,
   }
 }

@@ -11,6 +11,7 @@ import { createRedactor } from './redaction.js'
 import { addReplay, addVerify } from './replayVerb.js'
 import { runVerb, type Verb } from './runVerb.js'
 import { addCompletion, addInit, addPrune } from './setupVerbs.js'
+import { addTopics } from './topicsVerb.js'
 import { addDemo, addLanes, addMigrate, addPlan, addRelay, addStatus, addTail } from './verbs.js'
 
 /** Registers a verb's work: runs it and keeps its exit code. */
@@ -53,6 +54,7 @@ function createProgram(run: RunVerb): Command {
   addLanes(program, run)
   addPause(program, run)
   addResume(program, run)
+  addTopics(program, run)
   addStatus(program, run)
   addTail(program, run)
   addShow(program, run)

@@ -12,6 +12,7 @@ import { lanes } from './checks/lanes.js'
 import { migrations } from './checks/migrations.js'
 import { parked } from './checks/parked.js'
 import { paused } from './checks/paused.js'
+import { pinnedTopics } from './checks/pinnedTopics.js'
 import { prepared } from './checks/prepared.js'
 import { rights } from './checks/rights.js'
 import { ring } from './checks/ring.js'
@@ -48,6 +49,7 @@ export const allChecks: readonly Check[] = [
   clocks,
   kafka,
   topics,
+  pinnedTopics,
   acks,
   sizes,
   horizon,

@@ -37,7 +37,7 @@ describe.each(postgresVersions)('doctor makes out, on Postgres %i,', (version) =
     const reports = await examine(asOperator(database), { limits: { openTransactionMs: hour } })
     expect(codesOf(reports)).toEqual([])
     const skipped = reports.filter(({ state }) => state === 'skipped')
-    expect(skipped.map(({ reason }) => reason)).toEqual(Array(5).fill('no brokers are given'))
+    expect(skipped.map(({ reason }) => reason)).toEqual(Array(6).fill('no brokers are given'))
     expect(reports.find(({ check }) => check.startsWith('a relay holds'))?.state).toBe('fine')
   })
 

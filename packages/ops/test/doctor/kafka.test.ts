@@ -57,6 +57,27 @@ describe.skipIf(await kafkaMissing())('doctor and lag ask a real Kafka', () => {
     expect(await about('TOPIC_MISSING', once)).toMatchObject([{ severity: 'advice' }])
   })
 
+  test('a topic with more partitions than its keys are spread over', async () => {
+    const [same, grown] = [await createTopic(), await createTopic()]
+    for (const [topic, partitions] of [
+      [same, 2],
+      [grown, 1],
+    ]) {
+      await database.pool.query('INSERT INTO oncebox.pinned_topic (topic, partitions) VALUES ($1, $2)', [
+        topic,
+        partitions,
+      ])
+    }
+    expect(await about('TOPIC_GROWN', same)).toEqual([])
+    expect(await about('TOPIC_GROWN', grown)).toMatchObject([
+      {
+        severity: 'advice',
+        what: expect.stringContaining('has 2 partitions, and its keys are spread over 1: 1 partition without keys'),
+        next: expect.stringContaining(`oncebox topics repin ${grown} --yes`),
+      },
+    ])
+  })
+
   test('acks of all replicas that are worth little: one replica, and more of them wanted than there are', async () => {
     const wanting = await createTopic({ 'min.insync.replicas': '2' })
     const single = await createTopic()
@@ -106,7 +127,7 @@ describe.skipIf(await kafkaMissing())('doctor and lag ask a real Kafka', () => {
     expect(reports.find(({ check }) => check === 'Kafka answers')?.findings).toMatchObject([
       { code: 'KAFKA_UNREACHABLE' },
     ])
-    expect(reports.filter(({ reason }) => reason === 'Kafka does not answer')).toHaveLength(4)
+    expect(reports.filter(({ reason }) => reason === 'Kafka does not answer')).toHaveLength(5)
   })
 
   test('lag of a group: in messages, and in seconds since the first unread record was published', async () => {

@@ -194,6 +194,18 @@ export const relayMutants: readonly Mutant[] = [
     suite: { file: test('sideTrack'), tests: 'partitions stay pinned' },
   },
   {
+    name: 'a relay goes on with the number of partitions that it knew',
+    breaks: 'G4',
+    file: 'migrations/0014_topic_partitions.sql',
+    edits: [
+      {
+        find: 'UPDATE relay_cursor SET epoch = epoch + 1, token = NULL, holder = NULL, expires_at = NULL;',
+        replace: '',
+      },
+    ],
+    suite: { file: test('repin'), tests: 'has not looked at the pause yet' },
+  },
+  {
     name: 'windows end at the oldest transaction that runs',
     breaks: 'G5',
     file: dist('windowQuery'),
