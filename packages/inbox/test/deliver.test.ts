@@ -132,7 +132,7 @@ describe('consumer.deliver, for users’ tests', () => {
     })
     const pg = createConsumer({
       ...options,
-      db: null as never as Database<ClientBase>,
+      db: { ...kysely } as never as Database<ClientBase>,
       handlers: {
         erased: (message, { trx }) => {
           expectTypeOf(message.data).toEqualTypeOf<null>()
