@@ -83,6 +83,7 @@ describe.skipIf(await kafkaMissing())('topics', { timeout: 240_000 }, () => {
     })()
     await using _ = {
       async [Symbol.asyncDispose]() {
+        open()
         stopped = true
         await load
       },
