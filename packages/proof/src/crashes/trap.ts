@@ -40,6 +40,11 @@ export class Trap {
     process.nextTick(() => process.nextTick(() => this.spring()))
   }
 
+  /** What the point is after did not happen: the next time counts. */
+  missed(): void {
+    this.#left = 1
+  }
+
   #reached(): CrashPoint['moment'] | undefined {
     return --this.#left === 0 ? this.#point?.moment : undefined
   }

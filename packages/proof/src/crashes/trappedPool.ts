@@ -22,7 +22,12 @@ function clientsThrough(trap: Trap): typeof pg.Client {
       const answer = (super.query as (...args: unknown[]) => unknown).apply(this, args)
       if (moment === 'sent') trap.springOnceSent()
       // The first to hear of the answer: nobody else has acted on it.
-      if (moment === 'after') (answer as Promise<unknown>).then(() => trap.spring())
+      if (moment === 'after') {
+        ;(answer as Promise<unknown>).then(
+          () => trap.spring(),
+          () => trap.missed(),
+        )
+      }
       return answer as never
     }
   }
