@@ -86,9 +86,9 @@ export const inboxMutants: readonly Mutant[] = [
     file: dist('partitionHandler'),
     edits: [
       {
-        find: 'const progress = await processBatch(parts, batch, overwrite, careful);',
-        replace: `void processBatch(parts, batch, overwrite, careful);
-            const progress = { done: batch.records.length };`,
+        find: 'const progress = await processBatch(',
+        replace: `const progress = { done: batch.records.length };
+            void processBatch(`,
       },
     ],
     suite: { file: test('failures'), tests: 'swallows an SQL error' },
