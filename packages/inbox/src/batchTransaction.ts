@@ -1,7 +1,7 @@
 import type { TransactionScope } from '@oncebox/core'
 import type { Tables } from '@oncebox/schema'
 import type { TopicPartition } from '@oncebox/transport'
-import { forgetAttempts, readAttempts } from './attempts.js'
+import { forgetAttempts, readAttempts, takeBackAttempt } from './attempts.js'
 import { type DeadLetter, storeDeadLetters } from './deadLetters.js'
 import type { Item } from './decode.js'
 import { insertIds } from './dedupe.js'
@@ -60,6 +60,10 @@ export async function runSpan<Trx>(scope: TransactionScope<Trx>, work: SpanWork<
   const attempts = gate.failing ? await readAttempts(tx, tables, group, ids) : new Map<string, number>()
   const news = [...firsts.values()].filter(({ id }) => id.kind === 'none' || fresh.has(id.identity))
   const waiting = gate.parking ? await lockParkedKeys(tx, tables, group, news) : new Set<KeyPlace>()
+
+  // Handled before, or waiting: what was counted for it was no attempt.
+  const [copy] = work.started && news.length === 0 ? work.items : []
+  if (copy !== undefined) await takeBackAttempt(tx, tables, group, copy.id)
 
   const before = work.started ? 0 : 1
   const sorted = sortOut(news, waiting, gate, work, ({ id }) => (attempts.get(id.identity) ?? 0) + before)

@@ -23,6 +23,14 @@ export interface Sorted {
 }
 
 /**
+ * Of what has no id left here nobody knows whether it ran: past the horizon that is what has to be said, also of one whose
+ * attempts are used up, for a retry of it would run it again. Pure.
+ */
+function mayHaveRun(verdict: Item['verdict']): boolean {
+  return verdict.kind === 'run' || (verdict.kind === 'dead' && verdict.reason === 'CONSUMER_DIED')
+}
+
+/**
  * Decides about every new message, in order: from the first one of a key that waits, all later ones of that key wait.
  * `waiting`: the keys that waited before. `attemptOf`: the number of the attempt that begins. Pure.
  */
@@ -41,7 +49,7 @@ export function sortOut(
   const closed = new Set(waiting)
   for (const item of items) {
     const { verdict, id } = item
-    const refusal = verdict.kind === 'run' ? refusalOf(id, gate, rules) : null
+    const refusal = mayHaveRun(verdict) ? refusalOf(id, gate, rules) : null
     if (refusal !== null) {
       letters.push({ item, reason: refusal, error: refusalError(refusal), parks: false })
       continue

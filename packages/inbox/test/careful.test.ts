@@ -123,6 +123,10 @@ test('after one death messages go by few; those that a second one had in hand go
   // The marks of those who ended are still there: as many as a batch have not been passed.
   const fourth = await holder(database)
   expect(await fourth.take(several(40, undefined))).toEqual([32, 8])
+  // Copies of what is handled are no attempts.
+  expect(await fourth.take(sent)).toEqual([])
+  const { rows } = await database.pool.query('SELECT * FROM oncebox.attempt')
+  expect(rows).toEqual([])
   for (const { consumer } of [first, second, third, fourth]) await consumer.stop()
 })
 

@@ -65,6 +65,20 @@ describe('what a transaction does with its messages', () => {
   })
 })
 
+describe('a message past the horizon', () => {
+  const letterOf = (verdict: Verdict) => {
+    const item = { ...itemOf({ key: 1, kind: 'run' }, 0), verdict }
+    const { letters, heads } = sortOut([item], new Set(), { floorMs: 0, nowMs: 5000 }, rules('park'), () => 1)
+    return [letters.map(({ reason }) => reason), heads.length]
+  }
+
+  test('is refused as that also when its attempts are used up: nobody knows whether it ran', () => {
+    expect(letterOf({ kind: 'run', message: {} as Message })).toEqual([['MESSAGE_PAST_HORIZON'], 0])
+    expect(letterOf({ kind: 'dead', reason: 'CONSUMER_DIED', error: null })).toEqual([['MESSAGE_PAST_HORIZON'], 0])
+    expect(letterOf({ kind: 'dead', reason: 'HANDLER_FAILED', error: null })).toEqual([['HANDLER_FAILED'], 1])
+  })
+})
+
 describe('the care after a crash', () => {
   test('lasts for a batch of records, and without offsets for its time as well', () => {
     fc.assert(
