@@ -19,14 +19,12 @@ export function drawSoak(samples: readonly Sample[]): string {
   const step = (width - left - 10) / Math.max(samples.length, 1)
   const bars = samples
     .filter(({ fault }) => fault !== null)
-    .map(
-      ({ at }) => `<rect x="${x(at).toFixed(1)}" y="0" width="${step.toFixed(1)}" height="${charts.length * height}"/>`,
-    )
+    .map(({ at }) => `M${(x(at) + step / 2).toFixed(1)} 0v${charts.length * height}`)
   const curves = charts.map(({ measure, title }, index) => {
     const top = index * height
     const most = Math.max(...samples.map((sample) => sample[measure]), 1)
     const y = (value: number): number => top + height - 14 - (value / most) * (height - 40)
-    const points = samples.map((sample) => `${x(sample.at).toFixed(1)},${y(sample[measure]).toFixed(1)}`)
+    const points = samples.map((sample) => `${x(sample.at).toFixed(1)},${y(sample[measure]).toFixed(0)}`)
     return `<text x="${left}" y="${top + 16}">${title}</text>
   <text x="${left - 6}" y="${top + 30}" text-anchor="end">${Math.round(most)}</text>
   <text x="${left - 6}" y="${top + height - 12}" text-anchor="end">0</text>
@@ -35,7 +33,7 @@ export function drawSoak(samples: readonly Sample[]): string {
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${charts.length * height + 20}" font-family="sans-serif" font-size="12">
   <title>A soak, over time: what was measured, and when a fault was on</title>
   <rect width="100%" height="100%" fill="#fff"/>
-  <g fill="#f5c6c6">${bars.join('')}</g>
+  <path stroke="#f5c6c6" stroke-width="${step.toFixed(1)}" d="${bars.join('')}"/>
   <g fill="none" stroke="#1f5f8b" stroke-width="1.5"><style>text { fill: #333; stroke: none }</style>
   ${curves.join('\n  ')}
   </g>
