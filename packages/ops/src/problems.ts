@@ -48,14 +48,14 @@ export interface Problem {
   readonly next: string
 }
 
-export function notMigrated(schema: string, version: number | null, needed: number): Problem {
+export function notMigrated(schema: string, version: number | null, wanted: number): Problem {
   const name = JSON.stringify(schema)
   return {
     code: 'NOT_MIGRATED',
     what:
       version === null
         ? `There is no migrated schema ${name} in this database.`
-        : `Schema ${name} is at version ${version}, and this command needs version ${needed}.`,
+        : `Schema ${name} is at version ${version}, and this version of oncebox wants ${wanted}.`,
     next: `Run "${migrateCommand(schema)}".`,
   }
 }

@@ -1,5 +1,5 @@
 import type { Tx } from '@oncebox/core'
-import { defaultSchema, schemaVersion } from '@oncebox/schema'
+import { currentVersion, defaultSchema, schemaVersion } from '@oncebox/schema'
 import type { ConsumerStatus } from './consumers.js'
 import { statusChecks } from './doctor/allChecks.js'
 import type { Check } from './doctor/check.js'
@@ -46,9 +46,11 @@ export async function status(tx: Tx, options: StatusOptions = {}): Promise<Statu
   const schema = options.schema ?? defaultSchema
   const version = await schemaVersion(tx, { schema })
   if (version === null || version < neededVersion) {
-    const problems = [notMigrated(schema, version, neededVersion)]
+    const problems = [notMigrated(schema, version, currentVersion)]
     return { schemaVersion: version, lanes: [], leaves: [], consumers: [], paused: [], problems }
   }
+  // What is there can be told; relays and consumers of this version do not start on it.
+  const older = version < currentVersion ? [notMigrated(schema, version, currentVersion)] : []
   const facts = await readFacts(tx, schema, options).catch(driversError)
   return {
     schemaVersion: version,
@@ -56,9 +58,12 @@ export async function status(tx: Tx, options: StatusOptions = {}): Promise<Statu
     leaves: [...facts.outboxLeaves, ...facts.inboxLeaves].map(({ newestSeconds: _, ...leaf }) => leaf),
     consumers: facts.consumers,
     paused: facts.pauses,
-    problems: statusChecks.flatMap((check) =>
-      (check as Check).judge(facts as Facts).map(({ code, what, next }) => ({ code, what, next })),
-    ),
+    problems: [
+      ...older,
+      ...statusChecks.flatMap((check) =>
+        (check as Check).judge(facts as Facts).map(({ code, what, next }) => ({ code, what, next })),
+      ),
+    ],
   }
 }
 

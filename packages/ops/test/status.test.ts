@@ -26,6 +26,20 @@ describe.each(postgresVersions)('status on Postgres %i', (version) => {
     })
   })
 
+  test('a schema that is older than this version is told, and what can be read of it', async () => {
+    await using database = await migratedDatabase(version)
+    await database.pool.query('DELETE FROM oncebox.migration WHERE version = $1', [currentVersion])
+    const report = await status(asViewer(database))
+    expect(report.lanes).toHaveLength(1)
+    expect(report.problems).toEqual([
+      {
+        code: 'NOT_MIGRATED',
+        what: `Schema "oncebox" is at version ${currentVersion - 1}, and this version of oncebox wants ${currentVersion}.`,
+        next: 'Run "oncebox migrate".',
+      },
+    ])
+  })
+
   test('a fresh schema has one idle lane, empty leaves and no problem', async () => {
     await using database = await migratedDatabase(version)
     const report = await status(asViewer(database))

@@ -19,7 +19,7 @@ test('a mutant whose text is not there any more is an error that names file and 
 })
 
 // Those that need no Kafka: it would have to be there.
-const withoutKafka = mutants.filter(({ suite }) => !suite.file.includes('/failover.'))
+const withoutKafka = mutants.filter(({ suite }) => !/\/(failover|kafka)\./.test(suite.file))
 
 test('two of the mutants, others every day, are killed by the tests that are to kill them', {
   timeout: 240_000,

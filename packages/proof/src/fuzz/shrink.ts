@@ -1,4 +1,4 @@
-import type { Dice } from '../simulation/dice.js'
+import { type Dice, diceFrom } from '../simulation/dice.js'
 
 /** Dice that throw what is written down, numbers from 0 up to 1, and nothing but zeros after it. */
 export function writtenDice(throws: readonly number[]): Dice {
@@ -15,15 +15,6 @@ export function writingDice(dice: Dice): { dice: Dice; throws: number[] } {
     return thrown
   }
   return { dice: diceFrom(next), throws }
-}
-
-function diceFrom(next: () => number): Dice {
-  return {
-    next,
-    below: (limit) => Math.floor(next() * limit),
-    chance: (probability) => next() < probability,
-    pick: (from) => from[Math.floor(next() * from.length)] as (typeof from)[number],
-  }
 }
 
 /** Throws below are as good as zero: nothing is picked from so many. */

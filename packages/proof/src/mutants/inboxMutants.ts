@@ -124,6 +124,27 @@ export const inboxMutants: readonly Mutant[] = [
     suite: { file: test('sortOut'), tests: 'no later one of the key runs' },
   },
   {
+    name: 'past the horizon a message without attempts left counts as failed, and a retry runs it again',
+    breaks: 'G3',
+    file: dist('sortOut'),
+    edits: [{ find: `verdict.kind === 'dead' && verdict.reason === 'CONSUMER_DIED'`, replace: 'false' }],
+    suite: { file: test('sortOut'), tests: 'also when its attempts are used up' },
+  },
+  {
+    name: 'after a second death those that it had in hand go together again',
+    breaks: 'G3',
+    file: dist('processBatch'),
+    edits: [{ find: 'if (care?.accused.has(id.identity))', replace: 'if (false)' }],
+    suite: { file: test('careful'), tests: 'those that a second one had in hand go alone' },
+  },
+  {
+    name: 'what a second death had in hand begins uncounted',
+    breaks: 'G1',
+    file: dist('processBatch'),
+    edits: [{ find: 'identities.some((identity) => care.accused.has(identity))', replace: 'false' }],
+    suite: { file: test('kafka'), tests: 'ends the process .process.exit' },
+  },
+  {
     name: 'nobody notices that the database lost commits',
     breaks: 'G1',
     file: dist('batchTransaction'),

@@ -32,6 +32,15 @@ function waits(inbox: NonNullable<Defect['inbox']>): Defect {
   return { inbox, concerns: ({ poison, consumers }) => consumers > 0 && poison.policy === 'park' }
 }
 
+/** Where a message ends its process for as long as anybody tries. */
+function kills(inbox: NonNullable<Defect['inbox']>): Defect {
+  return {
+    inbox,
+    concerns: ({ poison, consumers }) =>
+      consumers > 0 && poison.policy === 'skip' && poison.messages.some((message) => message.kills),
+  }
+}
+
 /** A change of the number of lanes that leaves something out. */
 function lanes(laneRules: Partial<LaneRules>): Defect {
   return { laneRules, concerns: ({ laneChanges }) => laneChanges.length > 0 }
@@ -120,6 +129,13 @@ export const defects: Readonly<Record<string, Defect>> = {
   'a key is let go although messages wait': waits((run) => (context) => {
     const released = context.text.includes('DELETE FROM "oncebox"."parked_key"')
     return run(released ? { ...context, text: 'DELETE FROM "oncebox"."parked_key" WHERE true' } : context)
+  }),
+  'nobody notes what is in hand after a death': kills((run) => async (context) => {
+    return context.text.includes('UPDATE "oncebox"."held_partition" SET in_hand') ? { rows: [] } : run(context)
+  }),
+  'an attempt that has begun counts only when its end is known': kills((run) => async (context) => {
+    const begins = context.text.includes('INSERT INTO "oncebox"."attempt"') && typeof context.values[4] === 'number'
+    return begins ? { rows: [{ attempts: 1 }] } : run(context)
   }),
   'what a relay has moved aside is forgotten by the next one': {
     pool: () => ({

@@ -21,6 +21,11 @@ export function diceOf(seed: number, ...path: readonly number[]): Dice {
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
   }
+  return diceFrom(next)
+}
+
+/** Dice over a source of numbers from 0 up to 1. */
+export function diceFrom(next: () => number): Dice {
   return {
     next,
     below: (limit) => Math.floor(next() * limit),

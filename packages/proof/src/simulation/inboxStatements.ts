@@ -1,7 +1,7 @@
 import { clockOf, inboxLeafLock, inboxRingStatements } from './inboxRingStatements.js'
 import { numberOf } from './outboxRow.js'
 import { parkingStatements } from './parkingStatements.js'
-import { change, put } from './rowStatements.js'
+import { change, insertNew, lockRows, put } from './rowStatements.js'
 import { type Answer, type Known, lockTable, type Run, runKnown } from './statement.js'
 
 const none: Answer = { rows: [] }
@@ -62,7 +62,7 @@ const statements: Known = [
       for (const [topic, , partition] of JSON.parse(wanted) as [string, string, number][]) {
         const { held } = context.database.inbox
         const key = `${place(topic, partition)} ${holder}`
-        if (held.get(key, context.transaction) === undefined) await put(context, held, 'held', key, { inHand: null })
+        await insertNew(context, held, 'held', key, { inHand: null })
       }
       return none
     },
@@ -98,14 +98,15 @@ const statements: Known = [
       const [, holder, wanted] = context.values as [string, string, string]
       const { held } = context.database.inbox
       const own = context.text.includes('held.holder = $2')
-      for (const [topic, , partition] of JSON.parse(wanted) as [string, string, number][]) {
-        const keys = held
-          .keys()
-          .filter((key) => key.startsWith(`${place(topic, partition)} `) && key.endsWith(holder) === own)
-        for (const key of keys) {
-          if (held.get(key, context.transaction)) await put(context, held, 'held', key, undefined)
-        }
-      }
+      const places = (JSON.parse(wanted) as [string, string, number][]).map(
+        ([topic, , partition]) => `${place(topic, partition)} `,
+      )
+      const marks = held
+        .entries(context.transaction)
+        .map(([key]) => key)
+        .filter((key) => places.some((one) => key.startsWith(one)) && key.endsWith(holder) === own)
+      for (const [mark] of await lockRows(context, held, 'held', marks))
+        await put(context, held, 'held', mark, undefined)
       return none
     },
   ],

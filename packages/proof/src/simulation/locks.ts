@@ -69,17 +69,34 @@ export class Locks {
     return lock === undefined || this.#blockers(lock, { transaction, mode }).length === 0
   }
 
+  /** Resolves once the transaction could have the lock: for those who wait and keep nothing that they had not before. */
+  async passed(name: string, transaction: ModelTransaction): Promise<void> {
+    if (this.#locks.get(name)?.holders.some((each) => each.transaction === transaction)) return
+    await this.take(name, transaction)
+    this.giveBack(name, transaction)
+  }
+
+  /** Before the end of the transaction: there is nothing, after all, that it would have locked. */
+  giveBack(name: string, transaction: ModelTransaction): void {
+    const lock = this.#locks.get(name)
+    if (lock === undefined) return
+    this.#held.get(transaction)?.delete(lock)
+    this.#dropHolder(lock, transaction)
+  }
+
   release(transaction: ModelTransaction): void {
     this.giveUp(transaction)
     const locks = this.#held.get(transaction)
     if (locks === undefined) return
     this.#held.delete(transaction)
-    for (const lock of locks) {
-      for (let at = lock.holders.length - 1; at >= 0; at--) {
-        if (lock.holders[at]?.transaction === transaction) lock.holders.splice(at, 1)
-      }
-      this.#handOn(lock)
+    for (const lock of locks) this.#dropHolder(lock, transaction)
+  }
+
+  #dropHolder(lock: Lock, transaction: ModelTransaction): void {
+    for (let at = lock.holders.length - 1; at >= 0; at--) {
+      if (lock.holders[at]?.transaction === transaction) lock.holders.splice(at, 1)
     }
+    this.#handOn(lock)
   }
 
   /** The transaction waits no longer: it was ended, or has waited long enough. False: it waits for nothing. */

@@ -1,6 +1,6 @@
 import type { ModelTransaction } from './modelDatabase.js'
 
-interface Version<Value> {
+export interface Version<Value> {
   /** Undefined: deleted. */
   readonly value: Value | undefined
   readonly by: ModelTransaction
@@ -14,7 +14,18 @@ export class ModelRows<Value> {
   readonly #rows = new Map<string, Version<Value>[]>()
 
   get(key: string, reader: ModelTransaction): Value | undefined {
-    return this.#rows.get(key)?.findLast(({ by }) => by === reader || by.committed)?.value
+    return this.seen(key, reader)?.value
+  }
+
+  seen(key: string, reader: ModelTransaction): Version<Value> | undefined {
+    return this.#rows.get(key)?.findLast(({ by }) => by === reader || by.committed)
+  }
+
+  /** What has become of a version by now: undefined when its row was deleted, also if there is another one of that key. */
+  latest(key: string, of: Version<Value>, reader: ModelTransaction): Value | undefined {
+    const versions = this.#rows.get(key) ?? []
+    const later = versions.slice(versions.indexOf(of)).filter(({ by }) => by === reader || by.committed)
+    return later.some(({ value }) => value === undefined) ? undefined : later.at(-1)?.value
   }
 
   /** Whether somebody else is writing or deleting the row, and has not ended. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { ModelRows } from './modelRows.js'
 import { numberOf } from './outboxRow.js'
-import { change, insertNew, locked, put } from './rowStatements.js'
+import { change, insertNew, locked, lockRows, put } from './rowStatements.js'
 import type { Answer, Known, StatementContext } from './statement.js'
 
 /** A record as the tables of what waits and of dead letters keep it. */
@@ -79,12 +79,14 @@ const heads: Known = [
     'SELECT head.topic, encode(head.key_digest',
     async (context) => {
       const wanted = JSON.parse(context.values[1] as string) as [topic: string, digest: string][]
-      const rows: object[] = []
-      for (const [topic, digest] of wanted.toSorted((a, b) => (headOf(...a) < headOf(...b) ? -1 : 1))) {
-        const head = await locked(context, context.database.inbox.heads, 'head', headOf(topic, digest))
-        if (head !== undefined) rows.push({ topic, digest })
+      const keys = wanted.map((head) => headOf(...head)).sort()
+      const there = await lockRows(context, context.database.inbox.heads, 'head', keys)
+      return {
+        rows: there.map(([key]) => {
+          const [topic, digest] = key.split(' ')
+          return { topic, digest }
+        }),
       }
-      return { rows }
     },
   ],
   [
@@ -148,9 +150,8 @@ const waiting: Known = [
       const { inbox } = context.database
       const given = JSON.parse(context.values[1] as string) as Record<string, unknown>[]
       for (const message of given.map(storedMessage)) {
-        await context.database.locks.take(`waiting ${message.id}`, context.transaction)
-        const there = inbox.waiting.entries(context.transaction).some(([, { id }]) => id === message.id)
-        if (!there) await put(context, inbox.waiting, 'delivery', String(++inbox.numbers), message)
+        const there = await rowOf(context, inbox.waiting, 'delivery', ({ id }) => id === message.id, message.id)
+        if (there === undefined) await put(context, inbox.waiting, 'delivery', String(++inbox.numbers), message)
       }
       return { rows: [], told: `${given.map(({ message_id: id }) => `m${numberOf(String(id))}`).join(' ')} wait` }
     },
@@ -185,7 +186,7 @@ const waiting: Known = [
       const message = await change(context, inbox.waiting, 'delivery', number, () => undefined)
       if (message === undefined) return none
       const attempts = inbox.attempts.get(message.id, context.transaction) ?? 0
-      const earlier = letterOf(context, message.id)
+      const earlier = await letterOf(context, message.id)
       const letter = { message, reason, attempts, parks, retryAt: null, tries: 0 }
       if (earlier === undefined) await put(context, inbox.letters, 'letter', String(++inbox.numbers), letter)
       else
@@ -197,20 +198,43 @@ const waiting: Known = [
 
 const buried = (id: string, reason: string): string => `m${numberOf(id)} is a dead letter (${reason})`
 
-function letterOf({ database, transaction }: StatementContext, id: string): [string, DeadLetterRow] | undefined {
-  return database.inbox.letters.entries(transaction).find(([, { message }]) => message.id === id)
+/** The row of a message by its unique index; waits for whoever is inserting, changing or deleting it. */
+async function rowOf<Value>(
+  { database, transaction }: StatementContext,
+  table: ModelRows<Value>,
+  name: string,
+  isOf: (value: Value) => boolean,
+  id: string,
+): Promise<[key: string, value: Value] | undefined> {
+  const seen = () => table.entries(transaction).find(([, value]) => isOf(value))
+  for (;;) {
+    const there = seen()
+    if (there === undefined) {
+      // Whoever has inserted it and not ended yet holds this.
+      await database.locks.passed(`new ${name} of ${id}`, transaction)
+      if (seen() !== undefined) continue
+      await database.locks.take(`new ${name} of ${id}`, transaction)
+      return undefined
+    } else {
+      if (!table.isChanging(there[0], transaction)) return there
+      await database.locks.passed(`${name} ${there[0]}`, transaction)
+    }
+  }
+}
+
+function letterOf(context: StatementContext, id: string): Promise<[key: string, value: DeadLetterRow] | undefined> {
+  return rowOf(context, context.database.inbox.letters, 'letter', ({ message }) => message.id === id, id)
 }
 
 const letters: Known = [
   [
     'INSERT INTO "oncebox"."dead_letter" (',
     async (context) => {
-      const { inbox, locks } = context.database
+      const { inbox } = context.database
       const told: string[] = []
       for (const given of JSON.parse(context.values[1] as string) as Record<string, unknown>[]) {
         const message = storedMessage(given)
-        await locks.take(`letter of ${message.id}`, context.transaction)
-        if (letterOf(context, message.id) !== undefined) continue
+        if ((await letterOf(context, message.id)) !== undefined) continue
         const attempts = inbox.attempts.get(message.id, context.transaction) ?? 0
         const { reason, parks } = given as { reason: string; parks: boolean }
         const letter = { message, reason, attempts, parks, retryAt: null, tries: 0 }

@@ -22,22 +22,45 @@ export async function insertNew<Value>(
   value: Value,
 ): Promise<boolean> {
   const { database, transaction } = context
-  if (table.isChanging(key, transaction)) await database.locks.take(`${name} ${key}`, transaction)
+  while (table.isChanging(key, transaction)) await database.locks.passed(`${name} ${key}`, transaction)
   if (table.get(key, transaction) !== undefined) return false
   await put(context, table, name, key, value)
   return true
 }
 
-/** A row locked until the transaction ends, as it is then; undefined when it is gone. */
-export async function locked<Value>(
+/**
+ * The rows of a statement's snapshot, locked in their order until the transaction ends, as they are then; without those that
+ * are gone by then. One that is inserted while the statement waits for another is not among them.
+ */
+export async function lockRows<Value>(
   { database, transaction }: StatementContext,
+  table: ModelRows<Value>,
+  name: string,
+  keys: readonly string[],
+): Promise<[key: string, value: Value][]> {
+  const snapshot = keys.flatMap((key) => {
+    const version = table.seen(key, transaction)
+    return version?.value === undefined ? [] : [{ key, version }]
+  })
+  const rows: [key: string, value: Value][] = []
+  for (const { key, version } of snapshot) {
+    await database.locks.take(`${name} ${key}`, transaction)
+    const value = table.latest(key, version, transaction)
+    if (value === undefined) database.locks.giveBack(`${name} ${key}`, transaction)
+    else rows.push([key, value])
+  }
+  return rows
+}
+
+/** One row, as `lockRows`; undefined when it is gone. */
+export async function locked<Value>(
+  context: StatementContext,
   table: ModelRows<Value>,
   name: string,
   key: string,
 ): Promise<Value | undefined> {
-  if (table.get(key, transaction) === undefined) return undefined
-  await database.locks.take(`${name} ${key}`, transaction)
-  return table.get(key, transaction)
+  const [row] = await lockRows(context, table, name, [key])
+  return row?.[1]
 }
 
 /** A row that there is, locked and made another one, or deleted; answers what it was. */

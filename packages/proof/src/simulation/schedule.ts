@@ -179,7 +179,10 @@ function poisonOf(seed: number, writers: number): PoisonPlan {
     const until = 200 + dice.below(1_200)
     return { writer: dice.below(writers), step: dice.below(2), until, kills: dice.chance(0.25) }
   })
-  return { policy: dice.pick(['park', 'park', 'park', 'skip', 'block'] as const), messages }
+  const policy = dice.pick(['park', 'park', 'park', 'skip', 'block'] as const)
+  // What becomes a dead letter and is not asked for again may end its process for as long as anybody tries.
+  if (policy !== 'skip') return { policy, messages }
+  return { policy, messages: messages.map((message) => (message.kills ? { ...message, until: never } : message)) }
 }
 
 /** Mostly one lane, as most have. */

@@ -28,7 +28,11 @@ export async function simulation({ seed, extent, progress }: PartOptions): Promi
     published += result.published
     if (result.violations.length > 0) {
       violations++
-      if (problems.length < mostStories) problems.push(await storyOf(seed + index))
+      if (problems.length < mostStories) {
+        const story = await storyOf(seed + index)
+        problems.push(story)
+        progress(`simulation: ${story}`)
+      }
     }
     if ((index + 1) % 20_000 === 0) progress(`simulation: ${index + 1} of ${seeds} seeds, ${violations} violations`)
   }

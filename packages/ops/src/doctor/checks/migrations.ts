@@ -1,4 +1,4 @@
-import { migrateCommand } from '@oncebox/schema'
+import { notMigrated } from '../../problems.js'
 import { schemaFlag } from '../../wording.js'
 import { defineCheck } from '../check.js'
 
@@ -20,12 +20,7 @@ export const migrations = defineCheck({
         },
       ]
     }
-    const pending = all.filter(({ state }) => state === 'pending').length
-    if (pending === 0) return []
-    const what =
-      databaseVersion === null
-        ? `There is no migrated schema ${name} in this database.`
-        : `Schema ${name} is at version ${databaseVersion}, and this version of oncebox wants ${codeVersion}.`
-    return [{ code: 'NOT_MIGRATED', what, next: `Run "${migrateCommand(schema)}".` }]
+    const pending = all.some(({ state }) => state === 'pending')
+    return pending ? [notMigrated(schema, databaseVersion, codeVersion)] : []
   },
 })
