@@ -97,7 +97,7 @@ describe.skipIf(browserMissing() ?? (await kafkaMissing()))('the dashboard in a 
     ['light', 400],
     ['dark', 400],
   ] as const)('%s, %i wide', (colorScheme, width) => {
-    test('no page has barriers, errors, foreign requests, or scrolls sideways', async () => {
+    test('no page has barriers, errors, foreign requests, scrolls sideways, or hides a button', async () => {
       await using visited = await visit(address, { colorScheme, width })
       const { page, complaints } = visited
       const found: Record<string, unknown> = {}
@@ -107,7 +107,11 @@ describe.skipIf(browserMissing() ?? (await kafkaMissing()))('the dashboard in a 
         await settled(page, place)
         expect(await page.title()).toBe(`${title} · oncebox`)
         const sideways = Number(await page.evaluate('document.documentElement.scrollWidth - innerWidth'))
-        const wrong = [...(await barriers(page)), ...(sideways > 0 ? [`scrolls sideways by ${sideways}`] : [])]
+        const hidden = `[...document.querySelectorAll('main button')]
+          .filter((button) => button.getBoundingClientRect().right > innerWidth)
+          .map(({ textContent }) => 'out of sight: ' + textContent)`
+        const wrong = [...(await barriers(page)), ...((await page.evaluate(hidden)) as string[])]
+        if (sideways > 0) wrong.push(`scrolls sideways by ${sideways}`)
         if (wrong.length > 0) found[place] = wrong
         // The chart begins with the page.
         if (pictures !== undefined && place === 'overview') await page.waitForTimeout(20_000)

@@ -5,7 +5,7 @@ import { useAsked } from '../asked.ts'
 import { Command } from '../parts/Command.tsx'
 import { Failure } from '../parts/Failure.tsx'
 import { LetterActions } from '../parts/LetterActions.tsx'
-import { Scroll } from '../parts/Scroll.tsx'
+import { type Column, Table } from '../parts/Table.tsx'
 import { linkTo } from '../route.ts'
 import { ago, count, moment, plural, textOfBase64 } from '../words.ts'
 
@@ -37,51 +37,38 @@ export function BlockedKeys() {
 }
 
 function Keys({ keys, onDone }: { keys: readonly Placed<BlockedKey>[]; onDone: () => void }) {
+  const columns: readonly Column<Placed<BlockedKey>>[] = [
+    { name: 'Since', cell: ({ since }) => ago(since) },
+    { name: 'Group', cell: ({ group }) => group },
+    { name: 'Topic', cell: ({ topic }) => topic },
+    {
+      name: 'Key',
+      kind: 'cut',
+      cell: ({ key }) => (key === null ? <span class="soft">hidden</span> : textOfBase64(key)),
+    },
+    { name: 'Waiting', kind: 'number', cell: ({ waiting }) => count(waiting) },
+    { name: 'Behind', cell: (key) => <Behind of={key} /> },
+    {
+      name: 'Actions',
+      kind: 'acts',
+      cell: ({ behind, database }) =>
+        behind !== null && (
+          <LetterActions filter={{ numbers: [behind.number], database }} letters={1} onDone={onDone} />
+        ),
+    },
+  ]
+  const keyOf = ({ database, group, topic, keyDigest }: Placed<BlockedKey>) =>
+    `${database} ${group} ${topic} ${keyDigest}`
+  return <Table label="Keys that wait" columns={columns} rows={keys} keyOf={keyOf} />
+}
+
+function Behind({ of: { behind, dueAt, database } }: { of: Placed<BlockedKey> }) {
+  if (behind === null) return <>{dueAt !== null && `a retry at ${moment(dueAt)}`}</>
   return (
-    <Scroll label="Keys that wait">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Since</th>
-            <th scope="col">Group</th>
-            <th scope="col">Topic</th>
-            <th scope="col">Key</th>
-            <th scope="col" class="number">
-              Waiting
-            </th>
-            <th scope="col">Behind</th>
-            <th scope="col">
-              <span class="hidden">Actions</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {keys.map(({ database, group, topic, key, keyDigest, since, waiting, behind, dueAt }) => (
-            <tr key={`${database} ${group} ${topic} ${keyDigest}`}>
-              <td>{ago(since)}</td>
-              <td>{group}</td>
-              <td>{topic}</td>
-              <td class="cut">{key === null ? <span class="soft">hidden</span> : textOfBase64(key)}</td>
-              <td class="number">{count(waiting)}</td>
-              <td>
-                {behind !== null && (
-                  <>
-                    <a href={linkTo('dead-letters', behind.number, { database })}>dead letter {behind.number}</a>{' '}
-                    <code>{behind.reason}</code>
-                  </>
-                )}
-                {behind === null && dueAt !== null && `a retry at ${moment(dueAt)}`}
-              </td>
-              <td class="acts">
-                {behind !== null && (
-                  <LetterActions filter={{ numbers: [behind.number], database }} letters={1} onDone={onDone} />
-                )}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </Scroll>
+    <span>
+      <a href={linkTo('dead-letters', behind.number, { database })}>dead letter {behind.number}</a>{' '}
+      <code>{behind.reason}</code>
+    </span>
   )
 }
 

@@ -2,7 +2,7 @@ import type { ConsumerLag, ConsumerStatus } from '@oncebox/ops'
 import type { Placed } from '../../src/picture.js'
 import { useLive } from '../live.ts'
 import { Badge } from '../parts/Badge.tsx'
-import { Scroll } from '../parts/Scroll.tsx'
+import { type Column, Table } from '../parts/Table.tsx'
 import { linkTo } from '../route.ts'
 import { count, duration, plural, rate } from '../words.ts'
 
@@ -28,8 +28,34 @@ export function Consumers() {
   )
 }
 
+type Partition = ConsumerStatus['partitions'][number]
+
 function Group(props: { group: Placed<ConsumerStatus>; lag: readonly ConsumerLag[]; perSecond: number | null }) {
   const { group, lag, perSecond } = props
+  const lagOf = ({ topic, partition }: Partition) =>
+    lag.find((one) => one.topic === topic && one.partition === partition)
+  const columns: readonly Column<Partition>[] = [
+    { name: 'Topic', cell: ({ topic }) => topic },
+    { name: 'Partition', kind: 'number', cell: ({ partition }) => partition },
+    { name: 'Next offset', kind: 'number', cell: ({ nextOffset }) => nextOffset ?? '–' },
+    {
+      name: 'Unread',
+      kind: 'number',
+      cell: (one) => {
+        const messages = lagOf(one)?.messages
+        return messages == null ? '–' : count(messages)
+      },
+    },
+    {
+      name: 'For',
+      kind: 'number',
+      cell: (one) => {
+        const seconds = lagOf(one)?.seconds
+        return seconds == null ? '–' : duration(seconds)
+      },
+    },
+    { name: 'Dead letters', kind: 'number', cell: ({ deadLetters }) => (deadLetters === 0 ? '–' : count(deadLetters)) },
+  ]
   return (
     <section aria-label={`Group ${group.group}`}>
       <h2>
@@ -44,45 +70,12 @@ function Group(props: { group: Placed<ConsumerStatus>; lag: readonly ConsumerLag
           </a>
         )}
       </p>
-      <Scroll label={`Partitions of ${group.group}`}>
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Topic</th>
-              <th scope="col" class="number">
-                Partition
-              </th>
-              <th scope="col" class="number">
-                Next offset
-              </th>
-              <th scope="col" class="number">
-                Unread
-              </th>
-              <th scope="col" class="number">
-                For
-              </th>
-              <th scope="col" class="number">
-                Dead letters
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {group.partitions.map(({ topic, partition, nextOffset, deadLetters }) => {
-              const own = lag.find((one) => one.topic === topic && one.partition === partition)
-              return (
-                <tr key={`${topic} ${partition}`}>
-                  <td>{topic}</td>
-                  <td class="number">{partition}</td>
-                  <td class="number">{nextOffset ?? '–'}</td>
-                  <td class="number">{own?.messages == null ? '–' : count(own.messages)}</td>
-                  <td class="number">{own?.seconds == null ? '–' : duration(own.seconds)}</td>
-                  <td class="number">{deadLetters === 0 ? '–' : count(deadLetters)}</td>
-                </tr>
-              )
-            })}
-          </tbody>
-        </table>
-      </Scroll>
+      <Table
+        label={`Partitions of ${group.group}`}
+        columns={columns}
+        rows={group.partitions}
+        keyOf={({ topic, partition }) => `${topic} ${partition}`}
+      />
     </section>
   )
 }

@@ -7,7 +7,7 @@ import { useAsked } from '../asked.ts'
 import { Badge } from '../parts/Badge.tsx'
 import { Failure } from '../parts/Failure.tsx'
 import { LetterActions } from '../parts/LetterActions.tsx'
-import { Scroll } from '../parts/Scroll.tsx'
+import { type Column, Table } from '../parts/Table.tsx'
 import { linkTo, type Route } from '../route.ts'
 import { ago, count, moment } from '../words.ts'
 import { DeadLetter } from './DeadLetter.tsx'
@@ -24,6 +24,29 @@ const filterOf = ({ group, topic, type, reason, database }: Placed<DeadLetterGro
   return { group, topic, type, reason, database }
 }
 
+const groupColumns = (onDone: () => void): readonly Column<Placed<DeadLetterGroup>>[] => [
+  {
+    name: 'Letters',
+    kind: 'number',
+    cell: (row) => <a href={linkTo('dead-letters', '', filterOf(row))}>{count(row.letters)}</a>,
+  },
+  { name: 'Group', cell: ({ group }) => group },
+  { name: 'Type', cell: ({ type }) => type },
+  { name: 'Reason', cell: ({ reason }) => <code>{reason}</code> },
+  { name: 'Last', cell: ({ lastAt }) => ago(lastAt) },
+  { name: 'Keys waiting', kind: 'number', cell: ({ parking }) => (parking > 0 ? count(parking) : '–') },
+  {
+    name: 'Actions',
+    kind: 'acts',
+    cell: (row) => (
+      <>
+        {row.retrying > 0 && <Badge tone="wait">{count(row.retrying)} retrying</Badge>}{' '}
+        <LetterActions filter={filterOf(row)} letters={row.letters} onDone={onDone} />
+      </>
+    ),
+  },
+]
+
 function Groups() {
   const { value, failure, again } = useAsked(api.letterGroups, [], lookEveryMs)
   return (
@@ -33,52 +56,44 @@ function Groups() {
       {failure !== null && <Failure failure={failure} />}
       {value?.length === 0 && <p>There are none.</p>}
       {value !== null && value.length > 0 && (
-        <Scroll label="Dead letters by what went wrong">
-          <table>
-            <caption>By what went wrong, the most frequent first</caption>
-            <thead>
-              <tr>
-                <th scope="col" class="number">
-                  Letters
-                </th>
-                <th scope="col">Group</th>
-                <th scope="col">Type</th>
-                <th scope="col">Reason</th>
-                <th scope="col">Last</th>
-                <th scope="col" class="number">
-                  Keys waiting
-                </th>
-                <th scope="col">
-                  <span class="hidden">Actions</span>
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {value.map((row) => (
-                <tr key={JSON.stringify(filterOf(row))}>
-                  <td class="number">
-                    <a href={linkTo('dead-letters', '', filterOf(row))}>{count(row.letters)}</a>
-                  </td>
-                  <td>{row.group}</td>
-                  <td>{row.type}</td>
-                  <td>
-                    <code>{row.reason}</code>
-                  </td>
-                  <td>{ago(row.lastAt)}</td>
-                  <td class="number">{row.parking > 0 ? count(row.parking) : '–'}</td>
-                  <td class="acts">
-                    {row.retrying > 0 && <Badge tone="wait">{count(row.retrying)} retrying</Badge>}{' '}
-                    <LetterActions filter={filterOf(row)} letters={row.letters} onDone={again} />
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </Scroll>
+        <Table
+          label="Dead letters by what went wrong"
+          caption="By what went wrong, the most frequent first"
+          columns={groupColumns(again)}
+          rows={value}
+          keyOf={(row) => JSON.stringify(filterOf(row))}
+        />
       )}
     </>
   )
 }
+
+const letterColumns = (database: string): readonly Column<DeadLetterSummary>[] => [
+  {
+    name: 'Number',
+    kind: 'number',
+    cell: ({ number }) => <a href={linkTo('dead-letters', number, { database })}>{number}</a>,
+  },
+  { name: 'Given up', cell: ({ deadAt }) => moment(deadAt) },
+  {
+    name: 'Message',
+    cell: ({ messageId }) => (
+      <a href={linkTo('messages', messageId)}>
+        <code>{messageId}</code>
+      </a>
+    ),
+  },
+  {
+    name: 'From',
+    cell: ({ topic, partition, offset }) =>
+      `${topic}, partition ${partition}${offset === null ? '' : `, offset ${offset}`}`,
+  },
+  { name: 'Attempts', kind: 'number', cell: ({ attempts }) => attempts },
+  {
+    name: 'State',
+    cell: ({ retrying }) => (retrying ? <Badge tone="wait">retrying</Badge> : <Badge tone="bad">waits for you</Badge>),
+  },
+]
 
 function Letters({ filter }: { filter: LetterQuery }) {
   const [pages, setPages] = useState<DeadLetterSummary[]>([])
@@ -104,50 +119,13 @@ function Letters({ filter }: { filter: LetterQuery }) {
         <LetterActions filter={filter} letters={value.count} onDone={again} />
       )}
       {value !== null && (
-        <Scroll label="Dead letters">
-          <table>
-            <caption>{count(value.count)} in all, the oldest first</caption>
-            <thead>
-              <tr>
-                <th scope="col" class="number">
-                  Number
-                </th>
-                <th scope="col">Given up</th>
-                <th scope="col">Message</th>
-                <th scope="col">From</th>
-                <th scope="col" class="number">
-                  Attempts
-                </th>
-                <th scope="col">State</th>
-              </tr>
-            </thead>
-            <tbody>
-              {letters.map((letter) => (
-                <tr key={letter.number}>
-                  <td class="number">
-                    <a href={linkTo('dead-letters', letter.number, { database: filter.database ?? '' })}>
-                      {letter.number}
-                    </a>
-                  </td>
-                  <td>{moment(letter.deadAt)}</td>
-                  <td>
-                    <a href={linkTo('messages', letter.messageId)}>
-                      <code>{letter.messageId}</code>
-                    </a>
-                  </td>
-                  <td>
-                    {letter.topic}, partition {letter.partition}
-                    {letter.offset !== null && `, offset ${letter.offset}`}
-                  </td>
-                  <td class="number">{letter.attempts}</td>
-                  <td>
-                    {letter.retrying ? <Badge tone="wait">retrying</Badge> : <Badge tone="bad">waits for you</Badge>}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </Scroll>
+        <Table
+          label="Dead letters"
+          caption={`${count(value.count)} in all, the oldest first`}
+          columns={letterColumns(filter.database ?? '')}
+          rows={letters}
+          keyOf={({ number }) => number}
+        />
       )}
       {value !== null && letters.length < value.count && (
         <button type="button" onClick={more}>

@@ -29,15 +29,13 @@ export function Doctor() {
       <ul class="checks" aria-live="polite">
         {reports.map(({ check, state, reason, findings, database }) => (
           <li key={`${database} ${check}`}>
-            <h2>
-              <Badge tone={tones[state]}>{state}</Badge> {check}{' '}
-              {database !== '' && <span class="soft">in {database}</span>}
-            </h2>
+            {findings.length === 0 && <Heading state={state} text={check} database={database} />}
             {reason !== null && <p class="soft">Not checked: {reason}.</p>}
             {findings.map(({ what, why, next }) => (
               <div key={what}>
-                <p>
-                  <strong>{what}</strong> {why}
+                <Heading state={state} text={what} database={database} />
+                <p class="soft">
+                  Expected: {check}. {why}
                 </p>
                 <p>
                   <WithCommands text={next} />
@@ -48,5 +46,13 @@ export function Doctor() {
         ))}
       </ul>
     </>
+  )
+}
+
+function Heading({ state, text, database }: { state: CheckReport['state']; text: string; database: string }) {
+  return (
+    <h2>
+      <Badge tone={tones[state]}>{state}</Badge> {text} {database !== '' && <span class="soft">in {database}</span>}
+    </h2>
   )
 }

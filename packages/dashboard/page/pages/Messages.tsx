@@ -3,8 +3,8 @@ import { useEffect, useState } from 'preact/hooks'
 import { api, type MessageQuery, type Refused } from '../api.ts'
 import { Badge, type Tone } from '../parts/Badge.tsx'
 import { Failure } from '../parts/Failure.tsx'
-import { Scroll } from '../parts/Scroll.tsx'
 import { SearchForm } from '../parts/SearchForm.tsx'
+import { type Column, Table } from '../parts/Table.tsx'
 import { linkTo, type Route } from '../route.ts'
 import { moment } from '../words.ts'
 import { Message } from './Message.tsx'
@@ -79,43 +79,33 @@ function ById() {
   )
 }
 
+const columns: readonly Column<FoundMessage>[] = [
+  { name: 'Written', kind: 'time', cell: ({ at }) => moment(at) },
+  { name: 'State', cell: ({ state }) => <Badge tone={tones[state]}>{state}</Badge> },
+  { name: 'Topic', cell: ({ topic }) => topic },
+  { name: 'Key', kind: 'cut', cell: ({ key }) => key ?? <span class="soft">none</span> },
+  { name: 'Type', cell: ({ type }) => type },
+  {
+    name: 'Id',
+    cell: ({ id }) => (
+      <a href={linkTo('messages', id)}>
+        <code>{id}</code>
+      </a>
+    ),
+  },
+]
+
 function Rows({ found: { messages, before } }: { found: Found }) {
   if (messages.length === 0) {
     return <p class="soft">{before === null ? 'No message is like that in this time.' : 'None so far.'}</p>
   }
   return (
-    <Scroll label="Messages found">
-      <table>
-        <caption>The newest first</caption>
-        <thead>
-          <tr>
-            <th scope="col">Written</th>
-            <th scope="col">State</th>
-            <th scope="col">Topic</th>
-            <th scope="col">Key</th>
-            <th scope="col">Type</th>
-            <th scope="col">Id</th>
-          </tr>
-        </thead>
-        <tbody>
-          {messages.map(({ position, at, state, topic, key, type, id }) => (
-            <tr key={position}>
-              <td class="time">{moment(at)}</td>
-              <td>
-                <Badge tone={tones[state]}>{state}</Badge>
-              </td>
-              <td>{topic}</td>
-              <td class="cut">{key ?? <span class="soft">none</span>}</td>
-              <td>{type}</td>
-              <td>
-                <a href={linkTo('messages', id)}>
-                  <code>{id}</code>
-                </a>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </Scroll>
+    <Table
+      label="Messages found"
+      caption="The newest first"
+      columns={columns}
+      rows={messages}
+      keyOf={({ position }) => position}
+    />
   )
 }

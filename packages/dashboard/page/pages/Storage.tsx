@@ -3,7 +3,7 @@ import { useLive } from '../live.ts'
 import { Badge } from '../parts/Badge.tsx'
 import { WithCommands } from '../parts/Command.tsx'
 import { describe, LaneSwitch, PausedTopics } from '../parts/Pause.tsx'
-import { Scroll } from '../parts/Scroll.tsx'
+import { type Column, Table } from '../parts/Table.tsx'
 import { bytes, count, duration } from '../words.ts'
 
 /** Problems that concern this page. */
@@ -47,67 +47,37 @@ export function Storage() {
 }
 
 function Lanes({ lanes, paused }: { lanes: readonly LaneStatus[]; paused: readonly Pause[] }) {
-  const pauseOf = (lane: number) => paused.find((pause) => pause.lane === lane)
-  return (
-    <Scroll label="Who holds which lane">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col" class="number">
-              Lane
-            </th>
-            <th scope="col">Held by</th>
-            <th scope="col" class="number">
-              Epoch
-            </th>
-            <th scope="col" class="number">
-              Waiting
-            </th>
-            <th scope="col" class="number">
-              Oldest
-            </th>
-            <th scope="col" class="number">
-              Parked
-            </th>
-            <th scope="col">
-              <span class="hidden">Actions</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {lanes.map((status) => (
-            <Lane key={status.lane} status={status} pause={pauseOf(status.lane)} />
-          ))}
-        </tbody>
-      </table>
-    </Scroll>
-  )
+  const pauseOf = ({ lane }: LaneStatus) => paused.find((pause) => pause.lane === lane)
+  const columns: readonly Column<LaneStatus>[] = [
+    { name: 'Lane', kind: 'number', cell: ({ lane }) => lane },
+    { name: 'Held by', cell: (lane) => <Holder lane={lane} pause={pauseOf(lane)} /> },
+    { name: 'Epoch', kind: 'number', cell: ({ epoch }) => epoch },
+    {
+      name: 'Waiting',
+      kind: 'number',
+      cell: ({ waiting, waitingExact }) => `${waitingExact ? '' : '≈ '}${count(waiting)}`,
+    },
+    {
+      name: 'Oldest',
+      kind: 'number',
+      cell: ({ oldestSeconds }) => (oldestSeconds === null ? '–' : duration(oldestSeconds)),
+    },
+    { name: 'Parked', kind: 'number', cell: ({ parked }) => (parked === 0 ? '–' : count(parked)) },
+    { name: 'Actions', kind: 'acts', cell: (lane) => <LaneSwitch lane={lane} pause={pauseOf(lane)} /> },
+  ]
+  return <Table label="Who holds which lane" columns={columns} rows={lanes} keyOf={({ lane }) => String(lane)} />
 }
 
-function Lane({ status, pause }: { status: LaneStatus; pause: Pause | undefined }) {
-  const { lane, holder, epoch, waiting, waitingExact, oldestSeconds, parked } = status
+function Holder({ lane: { holder }, pause }: { lane: LaneStatus; pause: Pause | undefined }) {
   return (
-    <tr>
-      <td class="number">{lane}</td>
-      <td>
-        {holder === null ? <Badge tone="bad">nobody</Badge> : <code>{holder}</code>}{' '}
-        {pause !== undefined && (
-          <>
-            <Badge tone="wait">paused</Badge> <span class="soft">{describe(pause)}</span>
-          </>
-        )}
-      </td>
-      <td class="number">{epoch}</td>
-      <td class="number">
-        {waitingExact ? '' : '≈ '}
-        {count(waiting)}
-      </td>
-      <td class="number">{oldestSeconds === null ? '–' : duration(oldestSeconds)}</td>
-      <td class="number">{parked === 0 ? '–' : count(parked)}</td>
-      <td class="acts">
-        <LaneSwitch lane={status} pause={pause} />
-      </td>
-    </tr>
+    <span>
+      {holder === null ? <Badge tone="bad">nobody</Badge> : <code>{holder}</code>}{' '}
+      {pause !== undefined && (
+        <>
+          <Badge tone="wait">paused</Badge> <span class="soft">{describe(pause)}</span>
+        </>
+      )}
+    </span>
   )
 }
 
