@@ -23,7 +23,7 @@ const status = (waiting: number, change: Partial<Status> = {}): Status => ({
   problems: [],
   ...change,
 })
-const rates = (written: number): FlowRates => ({ written, published: written / 2, handled: { billing: 3 } })
+const rates = (written: number): FlowRates => ({ written, published: written / 2, handled: { billing: 3 }, effects: 4 })
 const look = (second: number, waiting: number, written: number | null): Look => ({
   status: status(waiting),
   rates: written === null ? null : rates(written),
@@ -44,11 +44,12 @@ test('the live screen has the rates with their charts, the lanes, and what statu
     { looks: [look(10, 4, null), look(12, 8, 100), look(14, 0, 200)], trouble: null },
     { columns: 60, rows: 40 },
   )
-  expect(lines.slice(0, 7)).toEqual([
+  expect(lines.slice(0, 8)).toEqual([
     'oncebox status --watch   18:02:14Z   Ctrl-C ends it',
     '',
     'written                               200/s              ▅█',
     'published                             100/s              ▅█',
+    'handled                               4.0/s              ██',
     'handled by billing                    3.0/s              ██',
     'waiting in lane 0                         0             ▅█▁',
     '',
@@ -73,7 +74,7 @@ test('no line is longer than the terminal, none moves the cursor, and what does 
 
 test('where there is no terminal, a look is a line', () => {
   expect(watchLine(look(14, 8, 100))).toBe(
-    '18:02:14Z  lane 0 host 17: 8 waiting, 0 parked  100/s written, 50/s published  billing 3.0/s  no problems',
+    '18:02:14Z  lane 0 host 17: 8 waiting, 0 parked  100/s written, 50/s published, 4.0/s handled  billing 3.0/s  no problems',
   )
   expect(
     watchLine({ ...look(14, 8, null), status: status(8, { problems: [{ code: 'PAUSED', what: '', next: '' }] }) }),

@@ -8,7 +8,8 @@ export interface Point {
   readonly at: number
   readonly written: number
   readonly published: number
-  readonly handled: number
+  /** Null where it is not known. */
+  readonly handled: number | null
 }
 
 export interface Live {
@@ -47,7 +48,6 @@ export function useLiveFeed(): Live {
 
 function withPoint(points: readonly Point[], { atMs, rates }: Overview): readonly Point[] {
   if (rates === null) return points
-  const handled = Object.values(rates.handled).reduce((sum, one) => sum + one, 0)
-  const point = { at: atMs / 1000, written: rates.written, published: rates.published, handled }
+  const point = { at: atMs / 1000, written: rates.written, published: rates.published, handled: rates.effects }
   return [...points.slice(1 - pointsKept), point]
 }

@@ -68,15 +68,24 @@ function askForCredentials(refusal: Response): Response {
   return new Response(refusal.body, { status: 401, headers })
 }
 
+const mostAnnotations = 50
+
 function openRoom(settings: DashboardSettings): Room {
-  const { schema, inspector, refreshMs, retentionMs } = settings
+  const { schema, inspector, refreshMs, retentionMs, annotations } = settings
   const databases = openDatabases(settings)
   const { sessions } = databaseNamed(databases)
   const retention = retentionMs === undefined ? {} : { retentionMs }
   const lag = createLagFeed(databases, schema, inspector)
   const watch = createWatch({
     everyMs: refreshMs,
-    look: (before) => readOverview(databases, { schema, lag: lag(), before, ...retention }),
+    look: (before) =>
+      readOverview(databases, {
+        schema,
+        lag: lag(),
+        annotations: annotations().slice(-mostAnnotations),
+        before,
+        ...retention,
+      }),
   })
   return { settings, sessions, databases, watch, replays: createReplays() }
 }

@@ -1,6 +1,6 @@
 export { createDashboard, type Dashboard } from './dashboard.js'
 export { nodeHandler } from './nodeHandler.js'
-export type { Overview } from './picture.js'
+export type { Annotation, Overview } from './picture.js'
 export type { ReplayProgress } from './replayProgress.js'
 export type { SessionClient, SessionPool } from './sessions.js'
 export type { DashboardOptions } from './settings.js'

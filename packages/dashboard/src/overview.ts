@@ -7,6 +7,7 @@ export interface OverviewOptions {
   readonly schema: string
   readonly retentionMs?: number
   readonly lag: Overview['lag']
+  readonly annotations: Overview['annotations']
   /** The counters of an earlier picture. */
   readonly before: FlowCounters | null
 }
@@ -18,7 +19,7 @@ interface Part {
 
 /** Reads every database, each in a transaction of its own; the cost does not depend on what is retained. */
 export async function readOverview(databases: readonly NamedDatabase[], options: OverviewOptions): Promise<Overview> {
-  const { schema, lag, before } = options
+  const { schema, lag, annotations, before } = options
   const retention = options.retentionMs === undefined ? {} : { retentionMs: options.retentionMs }
   const read = ({ sessions }: NamedDatabase): Promise<Part> =>
     sessions.reading(async (tx) => ({
@@ -43,7 +44,9 @@ export async function readOverview(databases: readonly NamedDatabase[], options:
     ]
   })
   const handled = Object.assign({}, ...parts.map(({ flow }) => flow.handled)) as FlowCounters['handled']
-  const flow = { ...first.flow, handled }
+  // Without one of the databases, the difference to a picture with it would be no rate.
+  const effects = away.length > 0 ? null : String(parts.reduce((sum, { flow }) => sum + BigInt(flow.effects ?? 0), 0n))
+  const flow = { ...first.flow, handled, effects }
   const placed = <T extends object>(pick: (status: Status) => readonly T[]): Placed<T>[] =>
     parts.flatMap(({ name, status: one }) => pick(one).map((found) => ({ ...found, database: name })))
   return {
@@ -56,5 +59,6 @@ export async function readOverview(databases: readonly NamedDatabase[], options:
     flow,
     rates: before === null ? null : flowRates(before, flow),
     lag,
+    annotations,
   }
 }

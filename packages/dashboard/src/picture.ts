@@ -12,6 +12,14 @@ import type {
 /** Everything that is found in a database says in which: empty for the one with the outbox. */
 export type Placed<T> = T & { readonly database: string }
 
+/** Something that happened around the flow: a deployment, a failover, a fault that was made on purpose. */
+export interface Annotation {
+  /** Milliseconds since the Unix epoch. */
+  readonly atMs: number
+  /** A sentence for a person. */
+  readonly text: string
+}
+
 /** The whole picture at one moment; what the page is sent again and again. */
 export interface Overview {
   /** Milliseconds since the Unix epoch, by the clock of the database with the outbox. */
@@ -28,4 +36,6 @@ export interface Overview {
   readonly rates: FlowRates | null
   /** Null when it is not known: no brokers were named, or they do not answer. */
   readonly lag: readonly Placed<ConsumerLag>[] | null
+  /** The newest ones of the host, the newest last. */
+  readonly annotations: readonly Annotation[]
 }

@@ -1,6 +1,7 @@
 import { checkSettings, kinds, type Logger, OnceboxError, type SettingKinds, silentLogger } from '@oncebox/core'
 import { defaultSchema, quoteSchema } from '@oncebox/schema'
 import type { Inspector } from '@oncebox/transport'
+import type { Annotation } from './picture.js'
 import type { SessionPool } from './sessions.js'
 import type { Access } from './visitor.js'
 
@@ -31,6 +32,11 @@ export interface DashboardOptions {
   readonly retentionMs?: number
   /** Pause between two looks at the flow while somebody watches, in milliseconds. Default 1,000; at least 200. */
   readonly refreshMs?: number
+  /**
+   * What happened around the flow, the newest last: a deployment, a failover. Asked for with each picture; the last 50 are drawn
+   * over the rates and listed below. Everybody who may look sees them. Default: nothing.
+   */
+  readonly annotations?: () => readonly Annotation[]
   /** Default: silent. */
   readonly logger?: Logger
 }
@@ -51,6 +57,7 @@ const settingKinds: SettingKinds<DashboardOptions> = {
   actions: kinds.flag,
   retentionMs: kinds.spanMs(0),
   refreshMs: kinds.milliseconds(200),
+  annotations: kinds.callable,
   logger: kinds.logger,
 }
 
@@ -69,6 +76,7 @@ export function dashboardSettings(options: DashboardOptions): DashboardSettings 
     inspector: options.inspector ?? null,
     actions: options.actions ?? false,
     refreshMs,
+    annotations: options.annotations ?? (() => []),
     logger: options.logger ?? silentLogger,
     ...(options.retentionMs === undefined ? {} : { retentionMs: options.retentionMs }),
   }

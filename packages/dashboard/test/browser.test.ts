@@ -167,6 +167,19 @@ describe.skipIf(browserMissing() ?? (await kafkaMissing()))('the dashboard in a 
     await page.getByText('read-only').waitFor()
   })
 
+  test('what the host says has happened stands below the rates, as text', async () => {
+    const atMs = Date.now()
+    const told = ['deployed <b>7</b>', 'failed over'].map((text, place) => ({ atMs: atMs + place, text }))
+    await using visited = await visit(await stage.serve({ annotations: () => told }))
+    const happened = visited.page.getByRole('list', { name: 'What happened' })
+    await happened.waitFor()
+    expect(await happened.getByRole('listitem').allTextContents()).toEqual([
+      expect.stringMatching(/^[\d:]{8} failed over$/),
+      expect.stringMatching(/^[\d:]{8} deployed <b>7<\/b>$/),
+    ])
+    expect(visited.complaints).toEqual([])
+  })
+
   test('a server that went away is said, and what was shown stays', async () => {
     await using visited = await visit(address)
     const { page } = visited

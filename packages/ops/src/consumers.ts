@@ -8,6 +8,7 @@ export interface ConsumerStatus {
   readonly deadLetters: number
   /** Messages that failed at least once and are neither handled nor given up on. */
   readonly failing: number
+  /** Empty for a group whose transport has no offsets (pg-boss), and nothing that waits. */
   readonly partitions: readonly PartitionStatus[]
 }
 
@@ -30,9 +31,9 @@ interface Row {
   deadLetters: number
 }
 
-/** Reads every group that has an offset, a dead letter or a failing message. */
+/** Reads every group that has an offset, a dead letter, a failing message or an id that is remembered. */
 export async function readConsumers(tx: Tx, schema: string): Promise<ConsumerStatus[]> {
-  const { consumerOffset, deadLetter, attempt } = tables(schema)
+  const { consumerOffset, deadLetter, attempt, inbox } = tables(schema)
   // A topic that was deleted and made again has offsets under both of its ids: the newer ones count.
   const partitions = await tx.query<Row>(
     `WITH known AS (
@@ -53,7 +54,18 @@ export async function readConsumers(tx: Tx, schema: string): Promise<ConsumerSta
      GROUP BY consumer`,
   )
   const failingOf = new Map(attempts.rows.map((row) => [row.consumer, row.failing]))
-  const groups = new Set([...partitions.rows.map((row) => row.consumer), ...failingOf.keys()])
+  // From name to name along the index, however many ids there are:
+  // https://wiki.postgresql.org/wiki/Loose_indexscan
+  const remembered = await tx.query<{ consumer: string }>(
+    `WITH RECURSIVE named AS (
+       (SELECT consumer FROM ${inbox} ORDER BY consumer LIMIT 1)
+       UNION ALL
+       SELECT (SELECT consumer FROM ${inbox} WHERE consumer > named.consumer ORDER BY consumer LIMIT 1)
+       FROM named WHERE named.consumer IS NOT NULL
+     )
+     SELECT consumer FROM named WHERE consumer IS NOT NULL`,
+  )
+  const groups = new Set([...partitions.rows, ...attempts.rows, ...remembered.rows].map(({ consumer }) => consumer))
   return [...groups].sort().map((group) => {
     const own = partitions.rows.filter((row) => row.consumer === group)
     return {

@@ -1,5 +1,5 @@
-import type { Tx } from '@oncebox/core'
-import { defaultSchema, tables } from '@oncebox/schema'
+import { quoteLiteral, type Tx } from '@oncebox/core'
+import { defaultSchema, inboxRing, tables } from '@oncebox/schema'
 
 /** Counters of the way that messages go, at one moment: rates are the difference of two. */
 export interface FlowCounters {
@@ -9,6 +9,11 @@ export interface FlowCounters {
   readonly written: string
   /** By consumer group, the sum of the next offsets of its partitions. Decimal text. */
   readonly handled: Readonly<Record<string, string>>
+  /**
+   * Ids that inboxes have recorded since the server's statistics were reset, also in transactions that did not survive: on every
+   * transport, of all groups together. Decimal text; null where it is not known.
+   */
+  readonly effects: string | null
   /** What was published in the last `windowSeconds`. */
   readonly published: {
     readonly windowSeconds: number
@@ -38,12 +43,14 @@ const timed = 500
  */
 export async function readFlow(tx: Tx, options: FlowOptions = {}): Promise<FlowCounters> {
   const { schema = defaultSchema, windowSeconds = 10 } = options
-  const { outbox, publication, consumerOffset } = tables(schema)
+  const { outbox, publication, consumerOffset, inboxForeign, of } = tables(schema)
+  const inboxes = [...inboxRing.leaves.map(of), inboxForeign].map(quoteLiteral)
   const slots = await slotsWrittenIn(tx, schema, windowSeconds)
   const { rows } = await tx.query<{
     atMs: number
     written: string
     handled: string
+    effects: string
     messages: number
     p50Ms: number | null
     p99Ms: number | null
@@ -68,6 +75,7 @@ export async function readFlow(tx: Tx, options: FlowOptions = {}): Promise<FlowC
      SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS "atMs",
        (SELECT position FROM newest)::text AS written,
        coalesce((SELECT json_object_agg(consumer, handled) FROM groups), '{}')::text AS handled,
+       (SELECT sum(pg_stat_get_tuples_inserted(leaf::regclass))::text FROM unnest(ARRAY[${inboxes.join(', ')}]) AS leaf) AS effects,
        (SELECT coalesce(sum(count), 0)::float8 FROM recent) AS messages,
        (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY ms) FROM delays)::float8 AS "p50Ms",
        (SELECT percentile_cont(0.99) WITHIN GROUP (ORDER BY ms) FROM delays)::float8 AS "p99Ms"`,
@@ -75,9 +83,9 @@ export async function readFlow(tx: Tx, options: FlowOptions = {}): Promise<FlowC
   )
   const row = rows[0]
   if (row === undefined) throw new TypeError('A statement that always has a row had none')
-  const { atMs, written, messages, p50Ms, p99Ms } = row
+  const { atMs, written, effects, messages, p50Ms, p99Ms } = row
   const handled = JSON.parse(row.handled) as Record<string, string>
-  return { atMs, written, handled, published: { windowSeconds, messages, p50Ms, p99Ms } }
+  return { atMs, written, handled, effects, published: { windowSeconds, messages, p50Ms, p99Ms } }
 }
 
 /** The leaves that publications of the last seconds are in: as literals they spare the planner, and us, all others. */
@@ -95,7 +103,10 @@ async function slotsWrittenIn(tx: Tx, schema: string, seconds: number): Promise<
 export interface FlowRates {
   readonly written: number
   readonly published: number
+  /** By consumer group, where its transport has offsets. */
   readonly handled: Readonly<Record<string, number>>
+  /** Of all groups together; null where it is not known. */
+  readonly effects: number | null
 }
 
 /** Pure. Between two readings: a counter that fell (a restored database, a new topic) counts as standing still. */
@@ -109,5 +120,6 @@ export function flowRates(before: FlowCounters, after: FlowCounters): FlowRates 
     handled: Object.fromEntries(
       Object.entries(after.handled).map(([group, offset]) => [group, rate(before.handled[group], offset)]),
     ),
+    effects: before.effects === null || after.effects === null ? null : rate(before.effects, after.effects),
   }
 }

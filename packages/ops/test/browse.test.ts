@@ -15,7 +15,7 @@ import {
 import { postgresVersions, type TestDatabase } from '@oncebox/testkit/harness'
 import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { asViewer, migratedDatabase, publishAll, write } from './prepared.js'
+import { asViewer, migratedDatabase, publishAll, remember, write } from './prepared.js'
 
 const hourMs = 3_600_000
 const lastHour = () => ({ fromMs: Date.now() - hourMs, toMs: Date.now() + hourMs })
@@ -194,22 +194,34 @@ describe.each(postgresVersions)('looking around, on Postgres %i', (version) => {
     expect(flow).toMatchObject({ written: rows[0].position, handled: { billing: '120' }, published: { messages: 40 } })
     expect(flow.published.p50Ms).toBeGreaterThan(0)
     expect(flow.published.p99Ms).toBeGreaterThan(0)
+    for (let number = 0; number < 3; number++) await remember(client, 'mail')
+    await client.query('SELECT pg_stat_force_next_flush()')
+    const later = await readFlow(fromPg(client))
+    expect(Number(later.effects) - Number(flow.effects)).toBe(3)
   })
 })
 
-const counters = (atMs: number, written: string, handled: Record<string, string>): FlowCounters => ({
+const counters = (
+  atMs: number,
+  written: string,
+  handled: Record<string, string>,
+  effects: string | null,
+): FlowCounters => ({
   atMs,
   written,
   handled,
+  effects,
   published: { windowSeconds: 10, messages: 50, p50Ms: null, p99Ms: null },
 })
 
 test('rates are differences a second; what fell or was not there before counts as standing still', () => {
-  const before = counters(1_000, '100', { billing: '10', audit: '9' })
-  const after = counters(3_000, '300', { billing: '30', audit: '4', fresh: '500' })
+  const before = counters(1_000, '100', { billing: '10', audit: '9' }, '7')
+  const after = counters(3_000, '300', { billing: '30', audit: '4', fresh: '500' }, '27')
   expect(flowRates(before, after)).toEqual({
     written: 100,
     published: 5,
     handled: { billing: 10, audit: 0, fresh: 0 },
+    effects: 10,
   })
+  expect(flowRates({ ...before, effects: null }, after).effects).toBeNull()
 })

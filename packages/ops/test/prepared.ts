@@ -1,3 +1,4 @@
+import { localIds } from '@oncebox/core'
 import { applyRoles, defaultRoles, migrate } from '@oncebox/schema'
 import { createRoleLogins, type TestDatabase, testDatabase } from '@oncebox/testkit/harness'
 import type pg from 'pg'
@@ -59,4 +60,9 @@ export async function publishAll(db: Queryable, holder: string | null = 'relay-1
        expires_at = CASE WHEN $1::text IS NOT NULL THEN clock_timestamp() + interval '1 minute' END`,
     [holder],
   )
+}
+
+/** A message of now that a group has handled. */
+export async function remember(db: Queryable, group: string): Promise<void> {
+  await db.query('INSERT INTO oncebox.inbox (consumer, message_id) VALUES ($1, $2)', [group, localIds.next()])
 }

@@ -3,7 +3,7 @@ import { problemCodes, status } from '@oncebox/ops'
 import { currentVersion, inboxRing, outboxRing } from '@oncebox/schema'
 import { postgresVersions, testDatabase } from '@oncebox/testkit/harness'
 import { describe, expect, test } from 'vitest'
-import { asViewer, migratedDatabase, publishAll, write } from './prepared.js'
+import { asViewer, migratedDatabase, publishAll, remember, write } from './prepared.js'
 
 const codes = (report: { problems: readonly { code: string }[] }) => report.problems.map((problem) => problem.code)
 
@@ -59,6 +59,14 @@ describe.each(postgresVersions)('status on Postgres %i', (version) => {
     expect(report.leaves.filter((leaf) => leaf.active && leaf.ring === 'inbox')).toHaveLength(1)
     expect(Object.keys(report)).toEqual(['schemaVersion', 'lanes', 'leaves', 'consumers', 'paused', 'problems'])
     expect(Object.keys(report.leaves[0] ?? {})).toEqual(['ring', 'name', 'active', 'rows', 'bytes'])
+  })
+
+  test('a group is known by the ids it remembers, whether its transport has offsets or not', async () => {
+    await using database = await migratedDatabase(version)
+    for (const group of ['mail', 'audit', 'mail', 'search']) await remember(database.pool, group)
+    expect((await status(asViewer(database))).consumers).toEqual(
+      ['audit', 'mail', 'search'].map((group) => ({ group, deadLetters: 0, failing: 0, partitions: [] })),
+    )
   })
 
   test('what waits is counted exactly, without what is published or not committed', async () => {

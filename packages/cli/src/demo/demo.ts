@@ -7,6 +7,7 @@ import { openTransport } from './openTransport.js'
 import { createScreen, type Screen, type ScreenOptions } from './screen.js'
 import type { ServiceSetup } from './serviceSetup.js'
 import { type Stage, setUpStage } from './stage.js'
+import { createStory } from './story.js'
 import { readBalances, readLedger, readOrders } from './tables.js'
 import { viewTransport } from './transportView.js'
 
@@ -55,9 +56,10 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     signal.throwIfAborted()
     if (options.dashboard !== true) return await play(stage, options, screen, signal)
     const { watchStage } = await installed(() => import('./watchStage.js'))
-    await using watched = await watchStage(stage, options.logger)
+    const story = createStory(screen)
+    await using watched = await watchStage(stage, { logger: options.logger, annotations: story.annotations })
     screen.tell(`  Watch it at ${watched.url}\n`)
-    const code = await play(stage, options, screen, signal)
+    const code = await play(stage, options, story.screen, signal)
     screen.tell(`\n  The dashboard stays at ${watched.url} until Ctrl-C.`)
     await aborted(signal)
     return code

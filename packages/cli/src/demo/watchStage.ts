@@ -1,5 +1,5 @@
 import type { Logger } from '@oncebox/core'
-import { loopbackAccess } from '@oncebox/dashboard'
+import { type Annotation, loopbackAccess } from '@oncebox/dashboard'
 import pg from 'pg'
 import { Closers } from '../command/closers.js'
 import { serveDashboard } from '../command/serveDashboard.js'
@@ -11,7 +11,10 @@ export interface WatchedStage extends AsyncDisposable {
 }
 
 /** On loopback, at any port that is free; whoever sits here may do everything, for there is nothing to lose. */
-export async function watchStage({ shopUrl, billingUrl, transport }: Stage, logger: Logger): Promise<WatchedStage> {
+export async function watchStage(
+  { shopUrl, billingUrl, transport }: Stage,
+  { logger, annotations }: { readonly logger: Logger; readonly annotations: () => readonly Annotation[] },
+): Promise<WatchedStage> {
   await using opened = new Closers()
   const open = (connectionString: string): pg.Pool => {
     const pool = new pg.Pool({ connectionString, max: 3 })
@@ -25,7 +28,7 @@ export async function watchStage({ shopUrl, billingUrl, transport }: Stage, logg
   const access = loopbackAccess('whoever watches the demo', { mayAct: true, maySeePayloads: true })
   const address = { host: '127.0.0.1', port: 0 }
   const served = await serveDashboard(
-    { pool, consumers: { billing }, access, actions: true, inspector, logger },
+    { pool, consumers: { billing }, access, actions: true, inspector, annotations, logger },
     address,
   )
   opened.defer(() => served.close())

@@ -31,7 +31,13 @@ function laneTable(lanes: readonly LaneStatus[]): string {
 
 function consumerTable(consumers: readonly ConsumerStatus[]): string {
   const rows = consumers.flatMap(({ group, failing, deadLetters, partitions }) => [
-    [group, `${partitions.length} partitions`, '', String(failing), String(deadLetters)],
+    [
+      group,
+      partitions.length === 0 ? 'no offsets' : `${partitions.length} partitions`,
+      '',
+      String(failing),
+      String(deadLetters),
+    ],
     ...partitions.map((one) => [
       '',
       `${one.topic}/${one.partition}`,

@@ -48,6 +48,7 @@ export function drawWatch(
     '',
     rate('written', ({ written }) => written),
     rate('published', ({ published }) => published),
+    rate('handled', ({ effects }) => effects ?? 0),
     ...groups.map((group) => rate(`handled by ${group}`, ({ handled }) => handled[group] ?? 0)),
     ...newest.status.lanes.map(({ lane, waiting, waitingExact }) =>
       chart(
@@ -73,7 +74,7 @@ export function watchLine({ status, rates, atMs }: Look): string {
     rates === null
       ? []
       : [
-          `${rounded(rates.written)}/s written, ${rounded(rates.published)}/s published`,
+          `${rounded(rates.written)}/s written, ${rounded(rates.published)}/s published, ${rounded(rates.effects ?? 0)}/s handled`,
           ...Object.entries(rates.handled).map(([group, handled]) => `${group} ${rounded(handled)}/s`),
         ]
   const codes = [...new Set(status.problems.map(({ code }) => code))]

@@ -21,7 +21,7 @@ export function Consumers() {
           perSecond={overview?.rates?.handled[group.group] ?? null}
         />
       ))}
-      {overview !== null && overview.lag === null && (
+      {overview !== null && overview.lag === null && groups.some(({ partitions }) => partitions.length > 0) && (
         <p class="soft">What lies unread in Kafka is not known: the brokers were not named, or do not answer.</p>
       )}
     </>
@@ -70,12 +70,16 @@ function Group(props: { group: Placed<ConsumerStatus>; lag: readonly ConsumerLag
           </a>
         )}
       </p>
-      <Table
-        label={`Partitions of ${group.group}`}
-        columns={columns}
-        rows={group.partitions}
-        keyOf={({ topic, partition }) => `${topic} ${partition}`}
-      />
+      {group.partitions.length === 0 ? (
+        <p class="soft">No offset of it is known: its transport has none, or it has read nothing yet.</p>
+      ) : (
+        <Table
+          label={`Partitions of ${group.group}`}
+          columns={columns}
+          rows={group.partitions}
+          keyOf={({ topic, partition }) => `${topic} ${partition}`}
+        />
+      )}
     </section>
   )
 }

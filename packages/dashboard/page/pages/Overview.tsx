@@ -1,8 +1,10 @@
+import type { Annotation } from '../../src/picture.js'
 import { useLive } from '../live.ts'
 import { Chart } from '../parts/Chart.tsx'
 import { WithCommands } from '../parts/Command.tsx'
 import { Flow } from '../parts/Flow.tsx'
 import { linkTo } from '../route.ts'
+import { moment } from '../words.ts'
 
 /** Where each kind of problem is looked at more closely. */
 const closer: Readonly<Record<string, readonly [page: string, words: string]>> = {
@@ -18,7 +20,7 @@ const closer: Readonly<Record<string, readonly [page: string, words: string]>> =
 export function Overview() {
   const { overview, points } = useLive()
   if (overview === null) return <h1>Overview</h1>
-  const { problems } = overview
+  const { problems, annotations } = overview
   return (
     <>
       <h1>Overview</h1>
@@ -46,9 +48,22 @@ export function Overview() {
           <span class="series-1">written</span> <span class="series-2">published</span>{' '}
           <span class="series-3">handled, all groups</span>
         </p>
-        <Chart points={points} />
+        <Chart points={points} annotations={annotations} />
+        {annotations.length > 0 && <Annotations annotations={annotations} />}
       </section>
     </>
+  )
+}
+
+function Annotations({ annotations }: { annotations: readonly Annotation[] }) {
+  return (
+    <ol class="annotations" aria-label="What happened">
+      {annotations.toReversed().map(({ atMs, text }) => (
+        <li key={`${atMs} ${text}`}>
+          <span class="time soft">{moment(new Date(atMs).toISOString())}</span> {text}
+        </li>
+      ))}
+    </ol>
   )
 }
 

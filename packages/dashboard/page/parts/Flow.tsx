@@ -9,7 +9,7 @@ export function Flow({ overview }: { overview: Overview }) {
   const { outbox, relay, brokers, consumers } = flowOf(overview)
   const { rates, flow, leaves } = overview
   const { p50Ms, p99Ms } = flow.published
-  const handled = Object.values(rates?.handled ?? {}).reduce((sum, one) => sum + one, 0)
+  const handled = rates?.effects ?? null
   const remembered = leaves.filter(({ ring }) => ring === 'inbox').reduce((sum, { rows }) => sum + rows, 0)
   return (
     <ol class="flow" aria-label="The way of messages, from the services to the effects">
@@ -30,7 +30,7 @@ export function Flow({ overview }: { overview: Overview }) {
         <p>{relay.parked === 0 ? 'nothing is parked' : `${plural(relay.parked, 'message')} parked`}</p>
       </Stop>
       <Arrow
-        title="Kafka"
+        title={brokers.known ? 'Kafka' : 'transport'}
         lines={[brokers.known ? `${count(brokers.lag)} unread` : 'not asked']}
         stuck={brokers.stuck}
       />
@@ -41,7 +41,7 @@ export function Flow({ overview }: { overview: Overview }) {
           {consumers.failing > 0 && `, ${count(consumers.failing)} failing`}
         </p>
       </Stop>
-      <Arrow title="handled" lines={[rates === null ? '…' : rate(handled)]} />
+      <Arrow title="handled" lines={[handled === null ? '…' : rate(handled)]} />
       <Stop title="Effects">
         <Big value={`≈ ${count(remembered)}`} label="remembered ids" />
         <p>once for each, whatever comes twice</p>
