@@ -189,16 +189,17 @@ describe.skipIf(await kafkaMissing())('topics', { timeout: 240_000 }, () => {
   test('a topic that no relay has published to is not pinned anew, and without brokers only what is pinned is listed', async () => {
     await using database = await migratedDatabase()
     const { brokers } = await testKafka()
-    const unknown = await oncebox(['topics', 'repin', 'orders', '--by', 'ann', '--brokers', brokers.join()], database)
+    const topic = uniqueName('unmade')
+    const unknown = await oncebox(['topics', 'repin', topic, '--by', 'ann', '--brokers', brokers.join()], database)
     expect(unknown).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('See those that one has published to'),
     })
     expect((await oncebox(['topics'], database)).stdout).toBe('No relay has published to a topic yet.\n')
-    await database.pool.query(`INSERT INTO oncebox.pinned_topic (topic, partitions) VALUES ('orders', 3)`)
+    await database.pool.query(`INSERT INTO oncebox.pinned_topic (topic, partitions) VALUES ($1, 3)`, [topic])
     const listed = await oncebox(['topics'], database)
-    expect(listed.stdout).toMatch(/^topic +pinned +partitions\norders +3\n\nGive --brokers/)
-    const missing = await oncebox(['topics', 'repin', 'orders', '--by', 'ann', '--brokers', brokers.join()], database)
+    expect(listed.stdout).toMatch(new RegExp(`^topic +pinned +partitions\\n${topic} +3\\n\\nGive --brokers`))
+    const missing = await oncebox(['topics', 'repin', topic, '--by', 'ann', '--brokers', brokers.join()], database)
     expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining('does not exist') })
   })
 })

@@ -16,7 +16,8 @@ export function keyPlaceOf({ record }: Pick<Item, 'record'>): KeyPlace | null {
 /**
  * Those keys of `items` that wait, each with its head row locked until the transaction ends: nothing is released, and
  * nothing is put before what this transaction adds. In a statement after the ids were inserted: a key that was parked
- * while that insert waited is seen.
+ * while that insert waited is seen. One that is parked while this statement waits for another key's lock is not, and need
+ * not be: the message that it is parked for comes before those of `items`, and its id was waited for before theirs.
  */
 export async function lockParkedKeys(
   tx: Tx,

@@ -50,7 +50,8 @@ function withColumnsOf(text: string, rows: object[]): object[] {
  * A postgres.js `sql` as a consumer's database; `trx` in handlers is its `TransactionSql`. The caller ends it.
  *
  * When the connection is lost, the transaction fails at once, while the handler may still be running: its `tx` then
- * refuses statements, but `trx` is postgres.js' own, and a statement on it can end the process (seen with 3.4.9).
+ * refuses statements, but `trx` is postgres.js' own, and a statement on it can end the process (seen with 3.4.9); so can its own
+ * COMMIT or ROLLBACK while the connection ends (https://github.com/porsager/postgres/issues/1208).
  */
 export function postgresJsDatabase<Types extends Record<string, unknown>>(
   sql: Sql<Types>,

@@ -74,14 +74,15 @@ function optionsFor(width: number, marks: { readonly current: readonly Annotatio
 }
 
 function drawMarks({ ctx, bbox, scales, valToPos }: uPlot, marks: readonly Annotation[], colour: string): void {
-  const { min = 0, max = 0 } = scales.x ?? {}
+  const [from, to] = [scales.x?.min ?? 0, scales.x?.max ?? 0]
   ctx.save()
   ctx.strokeStyle = colour
   ctx.setLineDash([4, 4])
   ctx.beginPath()
   for (const { atMs } of marks) {
-    if (atMs / 1000 < (min ?? 0) || atMs / 1000 > (max ?? 0)) continue
-    const x = Math.round(valToPos(atMs / 1000, 'x', true))
+    const at = atMs / 1000
+    if (at < from || at > to) continue
+    const x = Math.round(valToPos(at, 'x', true))
     ctx.moveTo(x, bbox.top)
     ctx.lineTo(x, bbox.top + bbox.height)
   }
