@@ -25,8 +25,10 @@ const relay = createRelay({
   ...(retentionMs === undefined ? {} : { retentionMs }),
   ...(leafWidthMs === undefined ? {} : { leafWidthMs }),
   reclaimEveryMs: 1_000,
-  onEvent({ event }) {
-    if (event === 'published') say('working')
+  onEvent(event) {
+    if (event.event === 'published') say('working')
+    // For whoever has to find out why nothing goes on.
+    else if (!['reclaimed', 'released'].includes(event.event)) say(JSON.stringify(event))
   },
 })
 const { start, stop } =

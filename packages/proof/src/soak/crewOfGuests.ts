@@ -12,6 +12,8 @@ export interface CrewOfGuests extends AsyncDisposable {
   killOne(random: () => number): Promise<void>
   /** Stops one for so long (SIGSTOP), then lets it go on. */
   pauseOne(random: () => number, ms: number): Promise<void>
+  /** What each says of itself, for a problem: its last lines, and how it ended if it did. */
+  account(): Promise<string>
 }
 
 export async function startGuests(options: Omit<GuestOptions, 'role' | 'skewMs'>): Promise<CrewOfGuests> {
@@ -34,6 +36,15 @@ export async function startGuests(options: Omit<GuestOptions, 'role' | 'skewMs'>
       member?.signal('SIGSTOP')
       await new Promise((resolve) => setTimeout(resolve, ms))
       member?.signal('SIGCONT')
+    },
+    async account() {
+      const told = members.map(async (member, index) => {
+        const end = await Promise.race([member.ended, new Promise<null>((resolve) => setImmediate(resolve, null))])
+        const state = end === null ? 'runs' : `ended with ${end.signal ?? end.exitCode}: ${member.stderr}`
+        const lines = member.lines.filter((line) => line !== 'working').slice(-12)
+        return [`${roles[index]} ${index} ${state}`, ...lines].join('\n  ')
+      })
+      return (await Promise.all(told)).join('\n')
     },
     [Symbol.asyncDispose]: async () => void (await Promise.all(members.map((member) => member.kill('SIGKILL')))),
   }

@@ -61,7 +61,7 @@ export async function soak(
     await next.inflict(stage).catch((error: Error) => problems.push(`${next.name}: ${error.message}`))
     inflicted++
     const tookMs = await recovered(stage).catch((error: Error) => error)
-    if (tookMs instanceof Error) problems.push(`after ${next.name}: ${tookMs.message}`)
+    if (tookMs instanceof Error) problems.push(`after ${next.name}: ${tookMs.message}\n${await crew.account()}`)
     else recoveries.push(tookMs)
     fault = null
     progress(`${Math.round(seconds())} s: ${next.name}`)
