@@ -8,6 +8,7 @@ const flat: readonly Sample[] = Array.from({ length: 30 }, (_, at) => {
     connections: 12,
     leaves: 3,
     outboxMb: 4,
+    diskMb: 20,
     waiting: 0,
     fault: at === 7 ? 'a cut' : null,
   }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, open, rm } from 'node:fs/promises'
+import { mkdtemp, open, rm, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -15,6 +15,8 @@ export interface SmallDisk {
   readonly outside: string
   /** Comes before the command line of a program that is to run inside. */
   readonly enter: readonly string[]
+  /** What it holds, in bytes. */
+  usedBytes(): Promise<number>
   /** Writes a file until not one byte more is taken. */
   fill(): Promise<void>
   /** Takes that file away. */
@@ -53,6 +55,10 @@ export async function openSmallDisk({ bytes }: SmallDiskOptions): Promise<SmallD
     directory,
     outside,
     enter: ['nsenter', '--preserve-credentials', '--user', '--mount', '--target', String(keeper.pid)],
+    async usedBytes() {
+      const { blocks, bavail, bsize } = await statfs(outside)
+      return (blocks - bavail) * bsize
+    },
     fill: () => writeUntilFull(ballast),
     free: () => rm(ballast, { force: true }),
     remove,

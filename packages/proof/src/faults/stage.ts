@@ -27,9 +27,10 @@ export interface Stage extends AsyncDisposable {
 }
 
 /** Enough for what all faults write, and filled within a second. */
-const diskBytes = 128 << 20
+const diskBytesOfFaults = 128 << 20
 
-export async function setStage(random: () => number): Promise<Stage> {
+/** `diskBytes`: the size of the broker's disk, where one that can be filled can be had. */
+export async function setStage(random: () => number, diskBytes = diskBytesOfFaults): Promise<Stage> {
   const brokerPort = await freePort()
   const disk = await openSmallDisk({ bytes: diskBytes }).catch((error: Error) => error)
   const brokerProxy = await startProxy({ target: { host: '127.0.0.1', port: brokerPort } })

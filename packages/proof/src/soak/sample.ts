@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import type { Tx } from '@oncebox/core'
 import type { NodeProcess } from '@oncebox/testkit'
+import type { Stage } from '../faults/stage.js'
 
 /** What a look at the system shows. */
 export interface Sample {
@@ -14,6 +14,8 @@ export interface Sample {
   readonly leaves: number
   /** Megabytes of the outbox, indexes included. */
   readonly outboxMb: number
+  /** Megabytes on the broker's disk; null where it has none of its own. */
+  readonly diskMb: number | null
   /** Committed orders that are not booked yet. */
   readonly waiting: number
   /** The fault that is on, if any. */
@@ -30,17 +32,19 @@ const looking = `
 
 /** Null while the database cannot be asked. */
 export async function takeSample(
-  database: Tx,
+  { rig, disk }: Pick<Stage, 'rig' | 'disk'>,
   processes: readonly NodeProcess[],
   at: number,
   fault: string | null,
 ): Promise<Sample | null> {
   const memory = await Promise.all(processes.map(({ pid }) => residentMb(pid)))
   try {
-    const { rows } = await database.query<Pick<Sample, 'connections' | 'leaves' | 'outboxMb' | 'waiting'>>(looking)
+    const { rows } = await rig.pool.query<Pick<Sample, 'connections' | 'leaves' | 'outboxMb' | 'waiting'>>(looking)
     const [seen] = rows
     if (seen === undefined) return null
-    return { at, memoryMb: memory.reduce((sum, each) => sum + each, 0), ...seen, fault }
+    const memoryMb = memory.reduce((sum, each) => sum + each, 0)
+    const diskMb = disk instanceof Error ? null : Math.round((await disk.usedBytes()) / 1e6)
+    return { at, memoryMb, diskMb, ...seen, fault }
   } catch {
     return null
   }

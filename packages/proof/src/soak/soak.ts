@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Tx } from '@oncebox/core'
 import { explainViolation } from '@oncebox/testkit'
 import { type Fault, faults, keepWriting, recovered } from '../faults/faults.js'
 import { setStage } from '../faults/stage.js'
@@ -11,6 +10,9 @@ import { type Sample, takeSample } from './sample.js'
 
 const sampleEveryMs = 2_000
 const restBetweenFaultsMs = 5_000
+/** Twice what the broker writes, which deletes nothing: its disk is to be full only where that is the fault. */
+const diskBytesAMinute = 8 << 20
+const spareDiskBytes = 64 << 20
 /** The ring goes round every few minutes, instead of every four days. */
 const ring = { retentionMs: 20_000, leafWidthMs: 10_000 }
 /** A machine that is busy must not make consumers take each other for dead: whoever takes over goes by few messages at first. */
@@ -29,7 +31,8 @@ export async function soak(
   const start = performance.now()
   const seconds = (): number => (performance.now() - start) / 1_000
   const random = diceOf(seed).next
-  await using stage = await setStage(random)
+  const diskBytes = spareDiskBytes + Math.ceil(minutes * diskBytesAMinute)
+  await using stage = await setStage(random, diskBytes)
   await using crew = await startGuests({ ...stage.rig.coordinates, ...ring, sessionTimeoutMs })
   const ofStage: readonly Fault[] = faults.filter(({ name }) => /^(wire|Postgres|broker)/.test(name))
   const ofCrew: readonly Fault[] = [
@@ -43,14 +46,18 @@ export async function soak(
   let over = false
   let inflicted = 0
 
-  const bystander: Tx = { query: (text, values) => stage.rig.pool.query(text, values as unknown[]) }
   const sampling = (async () => {
     while (!over) {
-      const sample = await takeSample(bystander, crew.members, seconds(), fault)
+      const sample = await takeSample(stage, crew.members, seconds(), fault)
       if (sample !== null) samples.push(sample)
       await sleep(sampleEveryMs)
     }
   })()
+  const account = async (): Promise<string> => {
+    const broker = stage.broker.pid === undefined ? 'has ended' : 'runs'
+    const disk = `its disk holds ${samples.at(-1)?.diskMb ?? '?'} of ${Math.round(diskBytes / 1e6)} MB`
+    return `${await crew.account()}\nthe broker ${broker}; ${disk}`
+  }
   const stopWriting = keepWriting(stage, 30)
   while (seconds() < minutes * 60 && problems.length === 0) {
     await sleep(restBetweenFaultsMs)
@@ -61,8 +68,9 @@ export async function soak(
     await next.inflict(stage).catch((error: Error) => problems.push(`${next.name}: ${error.message}`))
     inflicted++
     const tookMs = await recovered(stage).catch((error: Error) => error)
-    if (tookMs instanceof Error) problems.push(`after ${next.name}: ${tookMs.message}\n${await crew.account()}`)
+    if (tookMs instanceof Error) problems.push(`after ${next.name}: ${tookMs.message}\n${await account()}`)
     else recoveries.push(tookMs)
+    problems.push(...crew.deserters())
     fault = null
     progress(`${Math.round(seconds())} s: ${next.name}`)
   }
@@ -80,7 +88,9 @@ export async function soak(
       'messages judged': history.emits.length,
       'memory of all processes, MB (median)': Math.round(median(samples.map(({ memoryMb }) => memoryMb))),
       'sessions (median)': median(samples.map(({ connections }) => connections)),
+      'started again after a start that failed': crew.restarts,
       'most leaves with rows': Math.max(...samples.map(({ leaves }) => leaves)),
+      'on the disk of the broker at the end, MB': Math.round(samples.at(-1)?.diskMb ?? 0),
       'median, longest recovery, ms': `${Math.round(median(recoveries))}, ${Math.round(Math.max(...recoveries))}`,
     },
     samples,
