@@ -1,10 +1,13 @@
 import { OnceboxError, surviveConnectionLoss } from '@oncebox/core'
 import type { PooledClient, SessionPool } from './session.js'
+import { takeClient } from './takeClient.js'
 
 /** Looks at a pooler. In transaction mode each of them shows it, unless others happen to change the sessions between. */
 const looks = 5
 
-const pidQuery = { text: 'SELECT pg_backend_pid() AS pid', query_timeout: 15_000 }
+const timeoutMs = 15_000
+
+const pidQuery = { text: 'SELECT pg_backend_pid() AS pid', query_timeout: timeoutMs }
 
 /**
  * Makes sure that connections of `pool` keep their session, before anything is set in one: behind a pooler in
@@ -36,7 +39,7 @@ async function pidOf(client: PooledClient): Promise<number | undefined> {
 }
 
 async function withClient<T>(pool: SessionPool, work: (client: PooledClient) => Promise<T>): Promise<T> {
-  const client = await pool.connect()
+  const client = await takeClient(pool, timeoutMs)
   let broken = true
   try {
     const result = await work(client)

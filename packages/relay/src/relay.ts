@@ -56,6 +56,9 @@ export interface Relay {
 /** A standby looks five times a second: that is how soon it takes over after a clean stop. */
 const standbyPauseMs = 200
 
+/** A large window is sorted once, at its start. That may take long; the lease is renewed on another session meanwhile. */
+const largestWindowMs = 300_000
+
 interface Drain {
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
@@ -179,21 +182,20 @@ class LaneRelay implements Relay {
     const settings = this.#settings
     const timeoutMs = Math.max(settings.leaseMs, 15_000)
     const opened: Session[] = []
-    const open = async (own: Readonly<Record<string, string>>, limitMs: number): Promise<Session> => {
-      const session = await Session.open(pool, { settings: own, timeoutMs: limitMs })
+    const open = async (own: Readonly<Record<string, string>>, wireTimeoutMs = timeoutMs): Promise<Session> => {
+      const session = await Session.open(pool, { settings: own, timeoutMs, wireTimeoutMs })
       opened.push(session)
       return session
     }
     try {
       await requireKeptSession(pool)
-      // A large window is sorted once at its start: that may take long, and the lease is renewed elsewhere meanwhile.
-      const windowSession = await open({ ...windowSessionSettings, synchronous_commit: 'on' }, 300_000)
+      const windowSession = await open({ ...windowSessionSettings, synchronous_commit: 'on' }, largestWindowMs)
       await this.#check(windowSession)
       if (this.#state === 'starting') await publisher.connect()
       const acquired = await this.#acquire(windowSession, ready)
       if (acquired === null) return
       this.#ownToken = acquired.lease.token
-      const cursorSession = await open({ enable_seqscan: 'off', synchronous_commit: 'off' }, timeoutMs)
+      const cursorSession = await open({ enable_seqscan: 'off', synchronous_commit: 'off' })
       const tables = this.#tables
       const parts = { pool, publisher, settings, tables, acquired, windowSession, cursorSession }
       this.#tenure = new Tenure(parts)

@@ -1,5 +1,6 @@
 import { type EventfulPool, OnceboxError, surviveConnectionLoss, type Tx } from '@oncebox/core'
 import { type OnRow, RowTap, type WireStream } from './rowTap.js'
+import { takeClient } from './takeClient.js'
 
 interface SessionQuery {
   readonly text: string
@@ -50,6 +51,13 @@ const settingsOfAll = `
     set_config('jit', 'off', false),
     set_config('max_parallel_workers_per_gather', '0', false)`
 
+interface SessionLimits {
+  /** Milliseconds until a connection is there, and until a statement is answered. */
+  readonly timeoutMs: number
+  /** Milliseconds for a statement of `wireRows`. Default: as any other. */
+  readonly wireTimeoutMs?: number
+}
+
 /**
  * One session out of the caller's pool, for the relay alone. Statements run one after the other, each a transaction of
  * its own unless `transaction` is used. The session is destroyed on `close`, so that its settings reach nobody else.
@@ -57,14 +65,16 @@ const settingsOfAll = `
 export class Session {
   readonly #client: PooledClient
   readonly #timeoutMs: number
+  readonly #wireTimeoutMs: number
   #lost = false
   #closed = false
   #last: Promise<unknown> = Promise.resolve()
   #tap: RowTap | undefined
 
-  private constructor(client: PooledClient, timeoutMs: number) {
+  private constructor(client: PooledClient, { timeoutMs, wireTimeoutMs = timeoutMs }: SessionLimits) {
     this.#client = client
     this.#timeoutMs = timeoutMs
+    this.#wireTimeoutMs = wireTimeoutMs
     const lose = () => {
       this.#lost = true
     }
@@ -72,13 +82,13 @@ export class Session {
     client.on('end', lose)
   }
 
-  /** Takes a session. `settings` are applied over those of all; `timeoutMs` bounds every statement. */
+  /** Takes a session. `settings` are applied over those of all. */
   static async open(
     pool: SessionPool,
-    options: { readonly settings?: Readonly<Record<string, string>>; readonly timeoutMs: number },
+    options: SessionLimits & { readonly settings?: Readonly<Record<string, string>> },
   ): Promise<Session> {
     surviveConnectionLoss(pool)
-    const session = new Session(await pool.connect(), options.timeoutMs)
+    const session = new Session(await takeClient(pool, options.timeoutMs), options)
     try {
       await session.rows(settingsOfAll)
       const settings = Object.entries(options.settings ?? {})
@@ -105,7 +115,9 @@ export class Session {
   wireRows(text: string, values: readonly unknown[], name: string, onRow: OnRow): Promise<void> {
     return this.#inTurn(async () => {
       this.#tap ??= new RowTap(this.#stream())
-      await this.#tap.during(onRow, () => this.#send({ text, values: [...values], name, binary: true }))
+      await this.#tap.during(onRow, () =>
+        this.#send({ text, values: [...values], name, binary: true }, this.#wireTimeoutMs),
+      )
     })
   }
 
@@ -161,12 +173,15 @@ export class Session {
     return rows as TextRow[]
   }
 
-  async #send(query: Omit<SessionQuery, 'query_timeout'>): Promise<{ rows: unknown[] }> {
+  async #send(
+    query: Omit<SessionQuery, 'query_timeout'>,
+    query_timeout = this.#timeoutMs,
+  ): Promise<{ rows: unknown[] }> {
     if (this.#lost || this.#closed) {
       throw new OnceboxError('DATABASE_UNREACHABLE', 'The relay lost a session to Postgres', {
         next: 'The relay connects again by itself.',
       })
     }
-    return this.#client.query({ ...query, query_timeout: this.#timeoutMs })
+    return this.#client.query({ ...query, query_timeout })
   }
 }

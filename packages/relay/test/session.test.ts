@@ -1,7 +1,10 @@
-import { createServer, type Server } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
+import { startProxy } from '@oncebox/testkit'
+import { testDatabase } from '@oncebox/testkit/harness'
 import pg from 'pg'
-import { expect, test } from 'vitest'
-import { Session } from '../dist/session.js'
+import { expect, onTestFinished, test } from 'vitest'
+import { type PooledClient, Session } from '../dist/session.js'
+import { takeClient } from '../dist/takeClient.js'
 
 /** A message of Postgres's protocol: type, length, body. */
 function message(type: string, body: Buffer): Buffer {
@@ -39,4 +42,47 @@ test('a server that lets a session in and shuts down at once ends the session, n
     await pool.end()
     server.close()
   }
+})
+
+test('a server that accepts a connection and says nothing is not waited for for ever', async () => {
+  const sockets: Socket[] = []
+  const server = createServer((socket) => void sockets.push(socket.on('error', () => undefined)))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  const pool = new pg.Pool({ connectionString: `postgres://u@127.0.0.1:${port}/d`, max: 3 })
+  try {
+    await expect(Session.open(pool, { timeoutMs: 100 })).rejects.toMatchObject({ code: 'DATABASE_UNREACHABLE' })
+  } finally {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+    await pool.end()
+  }
+})
+
+test('a connection that comes too late is closed', async () => {
+  const given = Promise.withResolvers<PooledClient>()
+  const released: boolean[] = []
+  const pool = { connect: () => given.promise, on: () => undefined }
+  await expect(takeClient(pool, 10)).rejects.toMatchObject({ code: 'DATABASE_UNREACHABLE' })
+  given.resolve({ release: (destroy) => void released.push(destroy) } as PooledClient)
+  await given.promise
+  expect(released).toEqual([true])
+})
+
+test('only windows may take as long as a window', async () => {
+  const database = await testDatabase()
+  onTestFinished(() => database.drop())
+  const { hostname, port } = new URL(database.url)
+  const wire = await startProxy({ target: { host: hostname, port: Number(port) } })
+  onTestFinished(() => wire.close())
+  const url = new URL(database.url)
+  url.host = `127.0.0.1:${wire.port}`
+  const pool = new pg.Pool({ connectionString: url.href, max: 1 })
+  onTestFinished(() => pool.end())
+  const session = await Session.open(pool, { timeoutMs: 1_000, wireTimeoutMs: 60_000 })
+  onTestFinished(() => session.close())
+  await session.wireRows('SELECT pg_sleep(1.5)', [], 'window', () => undefined)
+  wire.pause()
+  await expect(session.rows('SELECT 1')).rejects.toThrow('timeout')
+  wire.resume()
 })
