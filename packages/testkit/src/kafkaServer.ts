@@ -60,7 +60,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServe
   const reaper = startReaper('KILL', home)
   try {
     const begin = (layout: KafkaLayout): Promise<KafkaProcess> =>
-      startKafkaProcess(runtime, layout, options.jvmOptions ?? startOptions, reaper, options.disk?.enter)
+      startKafkaProcess(runtime, layout, options.jvmOptions ?? startOptions, reaper, options.disk?.enter())
     for (let attempt = 1; ; attempt++) {
       const port = options.port ?? (await freePort())
       const layout = await layOutKafka(home, runtime.bootstrapCheckpoint, port, options.settings ?? {}, options.disk)

@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { serverEnvironment, serverUser } from './postgresCluster.js'
+import { type ServerPlace, serverCommand } from './postgresCluster.js'
 import { until } from './until.js'
 
 export interface PostgresProcessOptions {
   /** The directory of `postgres`. */
   readonly binaries: string
-  readonly dataDirectory: string
+  readonly place: ServerPlace
   readonly port: number
   readonly logFile: string
 }
@@ -26,23 +26,16 @@ const endDeadlineMs = 60_000
 /** Starts a postmaster and resolves when it accepts connections; rejects with the end of its log when it ends before. */
 export async function startPostgresProcess(options: PostgresProcessOptions): Promise<PostgresProcess> {
   // One left by a crash carries another pid, or, in a container, our own.
-  await rm(join(options.dataDirectory, 'postmaster.pid'), { force: true })
+  const { place } = options
+  await rm(join(place.outside, 'postmaster.pid'), { force: true })
   const log = await open(options.logFile, 'a')
-  const child = spawn(
-    join(options.binaries, 'postgres'),
-    [
-      ...['-D', options.dataDirectory, '-p', String(options.port)],
-      ...['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories='],
-    ],
-    // Its own session: a Ctrl-C at the terminal is for the program under test, which may still need its database.
-    {
-      stdio: ['ignore', log.fd, log.fd],
-      env: serverEnvironment,
-      cwd: options.dataDirectory,
-      detached: true,
-      ...serverUser,
-    },
-  )
+  const command = serverCommand(place, join(options.binaries, 'postgres'), [
+    ...['-D', place.inside, '-p', String(options.port)],
+    ...['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories='],
+  ])
+  // Its own session: a Ctrl-C at the terminal is for the program under test, which may still need its database.
+  const stdio = ['ignore', log.fd, log.fd] as const
+  const child = spawn(command.program, command.args, { ...command.options, stdio: [...stdio], detached: true })
   const spawnError = await new Promise<Error | undefined>((resolve) => {
     child.once('spawn', () => resolve(undefined))
     child.once('error', resolve)
@@ -54,7 +47,7 @@ export async function startPostgresProcess(options: PostgresProcessOptions): Pro
   const pid = child.pid as number
 
   try {
-    await until(async () => hasEnded(child) || (await statusOf(options.dataDirectory, pid)) === 'ready', {
+    await until(async () => hasEnded(child) || (await statusOf(place.outside, pid)) === 'ready', {
       deadlineMs: startDeadlineMs,
       what: `Postgres on port ${options.port} to accept connections`,
     })

@@ -5,9 +5,10 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { freePort } from './freePort.js'
 import { findPostgres, type PostgresSource, type PostgresVersion } from './postgresBinaries.js'
-import { initializeCluster, prepareDataDirectory, writeSettings } from './postgresCluster.js'
+import { initializeCluster, prepareDataDirectory, type ServerPlace, writeSettings } from './postgresCluster.js'
 import { type PostgresProcess, startPostgresProcess } from './postgresProcess.js'
 import { startReaper } from './reaper.js'
+import type { SmallDisk } from './smallDisk.js'
 import { until } from './until.js'
 
 export interface PostgresOptions {
@@ -19,6 +20,8 @@ export interface PostgresOptions {
   readonly settings?: Readonly<Record<string, string>>
   /** An existing cluster is started; an empty or absent directory gets one. Default: a temporary directory. */
   readonly dataDirectory?: string
+  /** Where its files are, instead of a directory. The server ends before it. */
+  readonly disk?: SmallDisk
   /** Default: a free one. */
   readonly port?: number
 }
@@ -71,7 +74,7 @@ const defaultSettings: Readonly<Record<string, string>> = {
 }
 
 /** Fills the data directory before the first start: initdb, or a copy of a primary. */
-export type FillDataDirectory = (binaries: string, dataDirectory: string) => Promise<void>
+export type FillDataDirectory = (binaries: string, place: ServerPlace) => Promise<void>
 
 /** Makes a cluster where there is none and starts a server on it. Resolves when it accepts connections. */
 export function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
@@ -86,13 +89,14 @@ export async function startFilled(options: PostgresOptions, fill: FillDataDirect
   const reaper = startReaper('QUIT', home)
   try {
     await chmod(home, 0o755)
-    const dataDirectory = options.dataDirectory ?? join(home, 'data')
+    const place = placeOf(options, home)
+    const dataDirectory = place.outside
     await prepareDataDirectory(dataDirectory)
-    await fill(binaries.directory, dataDirectory)
+    await fill(binaries.directory, place)
     await writeSettings(dataDirectory, { ...defaultSettings, ...options.settings })
     const logFile = join(home, 'postgres.log')
     const begin = async (port: number): Promise<PostgresProcess> => {
-      const started = await startPostgresProcess({ binaries: binaries.directory, dataDirectory, port, logFile })
+      const started = await startPostgresProcess({ binaries: binaries.directory, place, port, logFile })
       reaper.watch(started.pid)
       return started
     }
@@ -103,6 +107,12 @@ export async function startFilled(options: PostgresOptions, fill: FillDataDirect
     await rm(home, { recursive: true, force: true })
     throw error
   }
+}
+
+function placeOf({ disk, dataDirectory }: PostgresOptions, home: string): ServerPlace {
+  if (disk !== undefined) return { inside: join(disk.directory, 'data'), outside: join(disk.outside, 'data'), disk }
+  const directory = dataDirectory ?? join(home, 'data')
+  return { inside: directory, outside: directory }
 }
 
 /** Another process may take a port between our look and our start, so one that we chose is chosen again. */

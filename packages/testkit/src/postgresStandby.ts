@@ -21,7 +21,7 @@ export function startStandby(
       source: primary.source,
       settings: { primary_conninfo: primaryConnection, ...options.settings },
     },
-    (_binaries, dataDirectory) => backUp(primary, dataDirectory),
+    (_binaries, place) => backUp(primary, place.outside),
   )
 }
 

@@ -5,16 +5,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 /**
- * A file system of its own, small and in memory, for a server whose disk is to become full. It is mounted in a user and
- * mount namespace of its own, which needs no rights where unprivileged namespaces are allowed, and goes with this process.
+ * A file system of its own, small and in memory, for a server whose disk is to become full. It is mounted in a mount
+ * namespace of its own, and goes with this process. Who is not root gets it in a user namespace, where these are allowed.
  */
 export interface SmallDisk {
   /** Its directory, as a process sees it that runs inside. */
   readonly directory: string
   /** The same, as this process sees it. */
   readonly outside: string
-  /** Comes before the command line of a program that is to run inside. */
-  readonly enter: readonly string[]
+  /** Comes before the command line of a program that is to run inside: as ourselves, or as another user when we are root. */
+  enter(user?: { readonly uid?: number; readonly gid?: number }): readonly string[]
   /** What it holds, in bytes. */
   usedBytes(): Promise<number>
   /** Writes a file until not one byte more is taken. */
@@ -32,12 +32,17 @@ export interface SmallDiskOptions {
 
 const script = 'mount -t tmpfs -o "size=$1" tmpfs "$2" && echo mounted && exec cat'
 
+const isRoot = process.getuid?.() === 0
+
+/** May mount there, and is the same user there: Postgres refuses to run as root, a mapped one too. */
+const asOurselves = ['--user', '--map-current-user', '--keep-caps']
+
 /** Mounts one. Rejects with the reason where this process may not. */
 export async function openSmallDisk({ bytes }: SmallDiskOptions): Promise<SmallDisk> {
   const directory = await mkdtemp(join(tmpdir(), 'oncebox-disk-'))
   // Ends when this process does, and its standard input with it; and the namespaces with that.
-  const args = ['--user', '--map-root-user', '--mount', 'sh', '-c', script, 'sh', String(bytes), directory]
-  const keeper = spawn('unshare', args, { stdio: ['pipe', 'pipe', 'pipe'] })
+  const keep = ['--mount', 'sh', '-c', script, 'sh', String(bytes), directory]
+  const keeper = spawn('unshare', [...(isRoot ? [] : asOurselves), ...keep], { stdio: ['pipe', 'pipe', 'pipe'] })
   const remove = async (): Promise<void> => {
     keeper.stdin.end()
     if (keeper.exitCode === null && keeper.signalCode === null) await once(keeper, 'exit')
@@ -54,7 +59,11 @@ export async function openSmallDisk({ bytes }: SmallDiskOptions): Promise<SmallD
   return {
     directory,
     outside,
-    enter: ['nsenter', '--preserve-credentials', '--user', '--mount', '--target', String(keeper.pid)],
+    enter: (user = {}) => [
+      ...['nsenter', '--mount', '--target', String(keeper.pid)],
+      ...(isRoot ? [] : ['--user', '--preserve-credentials']),
+      ...(user.uid === undefined ? [] : ['--setuid', String(user.uid), '--setgid', String(user.gid)]),
+    ],
     async usedBytes() {
       const { blocks, bavail, bsize } = await statfs(outside)
       return (blocks - bavail) * bsize

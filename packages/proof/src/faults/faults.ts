@@ -10,6 +10,26 @@ export interface Fault {
   inflict(stage: Stage): Promise<void>
 }
 
+/** Until the server has said so and some time after; it may have ended then. */
+async function whileFull(
+  { disks, rig, random }: Stage,
+  which: 'ofPostgres' | 'ofBroker',
+  server: { readonly pid: number | undefined; log(): Promise<string> },
+): Promise<void> {
+  if (disks instanceof Error) throw new NotReachable(`a small disk cannot be had: ${disks.message}`)
+  const disk = disks[which]
+  const before = (await server.log()).length
+  await disk.fill()
+  const noticed = async (): Promise<boolean> => {
+    // Pages that are begun still take something.
+    await rig.place(30, random).catch(() => undefined)
+    return server.pid === undefined || /No space left on device/.test((await server.log()).slice(before))
+  }
+  await until(noticed, { what: 'a server to notice that its disk is full', deadlineMs: patienceMs })
+  await sleep(tooLongMs)
+  await disk.free()
+}
+
 const guest = fileURLToPath(new URL('./guest.js', import.meta.url))
 const patienceMs = 60_000
 /** Past a session (2 s) and a lease (1 s). */
@@ -147,6 +167,16 @@ export const faults: readonly Fault[] = [
     },
   },
   {
+    name: 'Postgres: disk full to the last byte under load, then freed',
+    async inflict(stage) {
+      const { postgres } = stage
+      await whileFull(stage, 'ofPostgres', postgres)
+      // It ends when it cannot write its log, and cannot start over on a full disk either.
+      await postgres.crash()
+      await postgres.start()
+    },
+  },
+  {
     name: 'broker: killed and started again',
     async inflict({ broker }) {
       await broker.kill()
@@ -163,18 +193,9 @@ export const faults: readonly Fault[] = [
   },
   {
     name: 'broker: disk full to the last byte under load, then freed',
-    async inflict({ broker, disk, rig, random }) {
-      if (disk instanceof Error) throw new NotReachable(`a small disk cannot be had: ${disk.message}`)
-      const before = (await broker.log()).length
-      await disk.fill()
-      const noticed = async (): Promise<boolean> => {
-        // Pages that are begun still take something.
-        await rig.place(30, random)
-        return broker.pid === undefined || /No space left on device/.test((await broker.log()).slice(before))
-      }
-      await until(noticed, { what: 'the broker to notice that its disk is full', deadlineMs: patienceMs })
-      await sleep(tooLongMs)
-      await disk.free()
+    async inflict(stage) {
+      const { broker } = stage
+      await whileFull(stage, 'ofBroker', broker)
       // It ends by itself when it cannot write its log; one that does not has given its directory up all the same.
       await broker.kill()
       await broker.start()

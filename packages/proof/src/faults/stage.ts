@@ -17,8 +17,8 @@ import { Rig } from '../crashes/rig.js'
 export interface Stage extends AsyncDisposable {
   readonly postgres: PostgresServer
   readonly broker: KafkaServer
-  /** What the broker writes to; the reason, where a small one could not be had. */
-  readonly disk: SmallDisk | Error
+  /** What each of them writes to; the reason, where small ones could not be had. */
+  readonly disks: Disks | Error
   readonly postgresProxy: TcpProxy
   readonly brokerProxy: TcpProxy
   readonly rig: Rig
@@ -26,21 +26,31 @@ export interface Stage extends AsyncDisposable {
   readonly random: () => number
 }
 
-/** Enough for what all faults write, and filled within a second. */
-const diskBytesOfFaults = 128 << 20
+export interface Disks {
+  readonly ofPostgres: SmallDisk
+  readonly ofBroker: SmallDisk
+}
 
-/** `diskBytes`: the size of the broker's disk, where one that can be filled can be had. */
+/** Of each disk: enough for what all faults write, and filled within a second. */
+const diskBytesOfFaults = 192 << 20
+
+/** A cluster takes 60 MB before anything is written; segments of WAL that wait to be used again would fill the disk. */
+const onSmallDisk = { min_wal_size: '32MB', max_wal_size: '64MB', wal_keep_size: '0' }
+
+/** `diskBytes`: the size of either disk, where disks that can be filled can be had. */
 export async function setStage(random: () => number, diskBytes = diskBytesOfFaults): Promise<Stage> {
   const brokerPort = await freePort()
-  const disk = await openSmallDisk({ bytes: diskBytes }).catch((error: Error) => error)
+  const disks = await openDisks(diskBytes)
+  const [ofPostgres, ofBroker] =
+    disks instanceof Error ? [{}, {}] : [{ disk: disks.ofPostgres }, { disk: disks.ofBroker }]
   const brokerProxy = await startProxy({ target: { host: '127.0.0.1', port: brokerPort } })
   const [postgres, broker] = await Promise.all([
-    startPostgres({ settings: fastSettings }),
+    startPostgres({ settings: { ...fastSettings, ...onSmallDisk }, ...ofPostgres }),
     // Clients that ask where the leader is are sent to the proxy.
     startKafka({
       port: brokerPort,
       settings: { 'advertised.listeners': `PLAINTEXT://127.0.0.1:${brokerProxy.port}` },
-      ...(disk instanceof Error ? {} : { disk }),
+      ...ofBroker,
     }),
   ])
   const postgresProxy = await startProxy({ target: { host: '127.0.0.1', port: postgres.port } })
@@ -58,7 +68,7 @@ export async function setStage(random: () => number, diskBytes = diskBytesOfFaul
   return {
     postgres,
     broker,
-    disk,
+    disks,
     postgresProxy,
     brokerProxy,
     rig,
@@ -67,7 +77,15 @@ export async function setStage(random: () => number, diskBytes = diskBytesOfFaul
       await rig[Symbol.asyncDispose]().catch(() => undefined)
       await Promise.all([postgresProxy.close(), brokerProxy.close()])
       await Promise.all([postgres.remove(), broker.remove()])
-      if (!(disk instanceof Error)) await disk.remove()
+      if (!(disks instanceof Error)) await Promise.all([disks.ofPostgres.remove(), disks.ofBroker.remove()])
     },
+  }
+}
+
+async function openDisks(bytes: number): Promise<Disks | Error> {
+  try {
+    return { ofPostgres: await openSmallDisk({ bytes }), ofBroker: await openSmallDisk({ bytes }) }
+  } catch (error) {
+    return error as Error
   }
 }

@@ -14,7 +14,7 @@ export interface Sample {
   readonly leaves: number
   /** Megabytes of the outbox, indexes included. */
   readonly outboxMb: number
-  /** Megabytes on the broker's disk; null where it has none of its own. */
+  /** Megabytes on the disk that is fullest; null where the servers have none of their own. */
   readonly diskMb: number | null
   /** Committed orders that are not booked yet. */
   readonly waiting: number
@@ -32,7 +32,7 @@ const looking = `
 
 /** Null while the database cannot be asked. */
 export async function takeSample(
-  { rig, disk }: Pick<Stage, 'rig' | 'disk'>,
+  { rig, disks }: Pick<Stage, 'rig' | 'disks'>,
   processes: readonly NodeProcess[],
   at: number,
   fault: string | null,
@@ -43,7 +43,8 @@ export async function takeSample(
     const [seen] = rows
     if (seen === undefined) return null
     const memoryMb = memory.reduce((sum, each) => sum + each, 0)
-    const diskMb = disk instanceof Error ? null : Math.round((await disk.usedBytes()) / 1e6)
+    const used = disks instanceof Error ? [] : [await disks.ofPostgres.usedBytes(), await disks.ofBroker.usedBytes()]
+    const diskMb = used.length === 0 ? null : Math.round(Math.max(...used) / 1e6)
     return { at, memoryMb, diskMb, ...seen, fault }
   } catch {
     return null

@@ -10,9 +10,9 @@ import { type Sample, takeSample } from './sample.js'
 
 const sampleEveryMs = 2_000
 const restBetweenFaultsMs = 5_000
-/** Twice what the broker writes, which deletes nothing: its disk is to be full only where that is the fault. */
+/** Twice what either server writes, which deletes little: a disk is to be full only where that is the fault. */
 const diskBytesAMinute = 8 << 20
-const spareDiskBytes = 64 << 20
+const spareDiskBytes = 192 << 20
 /** The ring goes round every few minutes, instead of every four days. */
 const ring = { retentionMs: 20_000, leafWidthMs: 10_000 }
 /** A machine that is busy must not make consumers take each other for dead: whoever takes over goes by few messages at first. */
@@ -55,7 +55,7 @@ export async function soak(
   })()
   const account = async (): Promise<string> => {
     const broker = stage.broker.pid === undefined ? 'has ended' : 'runs'
-    const disk = `its disk holds ${samples.at(-1)?.diskMb ?? '?'} of ${Math.round(diskBytes / 1e6)} MB`
+    const disk = `its disk, or that of Postgres, holds ${samples.at(-1)?.diskMb ?? '?'} of ${Math.round(diskBytes / 1e6)} MB`
     return `${await crew.account()}\nthe broker ${broker}; ${disk}`
   }
   const stopWriting = keepWriting(stage, 30)
@@ -90,7 +90,7 @@ export async function soak(
       'sessions (median)': median(samples.map(({ connections }) => connections)),
       'started again after a start that failed': crew.restarts,
       'most leaves with rows': Math.max(...samples.map(({ leaves }) => leaves)),
-      'on the disk of the broker at the end, MB': Math.round(samples.at(-1)?.diskMb ?? 0),
+      'on the fuller of both disks at the end, MB': Math.round(samples.at(-1)?.diskMb ?? 0),
       'median, longest recovery, ms': `${Math.round(median(recoveries))}, ${Math.round(Math.max(...recoveries))}`,
     },
     samples,
