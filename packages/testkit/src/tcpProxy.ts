@@ -25,23 +25,43 @@ export interface TcpProxy {
   pause(): void
   /** What was held back passes, in order. */
   resume(): void
+  /**
+   * Nothing passes on the connections that are open now, even when a client ends meanwhile; later ones are not concerned.
+   * A network does that to packets which find another way.
+   */
+  holdBack(): void
+  /** On how many connections a client has sent something that is held back. */
+  readonly heldBack: number
+  /** What was held back arrives after all: of a client that has ended, everything that it had sent, then its end. */
+  deliverLate(): void
   /** Cuts everything and listens no more. */
   close(): Promise<void>
 }
 
+interface Pair {
+  readonly client: Socket
+  readonly upstream: Socket
+  heldBack: boolean
+  /** Its client has sent something meanwhile. */
+  waiting: boolean
+  /** It was held back: its client may have ended long ago. */
+  late: boolean
+}
+
 /** Starts a proxy to `target`, which need not listen yet. Resolves when it accepts connections. */
 export async function startProxy(options: TcpProxyOptions): Promise<TcpProxy> {
-  const pairs = new Set<readonly [Socket, Socket]>()
+  const pairs = new Set<Pair>()
   let refusing = false
   let paused = false
   let delayMs = 0
   let truncateTo: number | undefined
   const wake: (() => void)[] = []
 
-  async function* hold(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  async function* hold(source: AsyncIterable<Buffer>, pair: Pair): AsyncGenerator<Buffer> {
     for await (const chunk of source) {
       if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs))
-      while (paused) await new Promise<void>((resolve) => wake.push(resolve))
+      pair.waiting ||= pair.heldBack && source === pair.client
+      while (paused || pair.heldBack) await new Promise<void>((resolve) => wake.push(resolve))
       if (truncateTo !== undefined) {
         yield chunk.subarray(0, truncateTo)
         truncateTo = undefined
@@ -51,8 +71,8 @@ export async function startProxy(options: TcpProxyOptions): Promise<TcpProxy> {
     }
   }
 
-  async function pass(from: Socket, to: Socket): Promise<void> {
-    for await (const chunk of hold(from)) {
+  async function pass(from: Socket, to: Socket, pair: Pair): Promise<void> {
+    for await (const chunk of hold(from, pair)) {
       if (!to.write(chunk)) await new Promise((resolve) => to.once('drain', resolve).once('close', resolve))
       if (to.destroyed) return
     }
@@ -66,33 +86,39 @@ export async function startProxy(options: TcpProxyOptions): Promise<TcpProxy> {
       return
     }
     const upstream = connect({ ...options.target, allowHalfOpen: true, noDelay: true })
-    const pair = [client, upstream] as const
+    const pair: Pair = { client, upstream, heldBack: false, waiting: false, late: false }
     pairs.add(pair)
     const part = (): void => {
+      if (pair.heldBack) return
       pairs.delete(pair)
       client.destroy()
       upstream.destroy()
     }
-    for (const socket of pair) socket.on('error', part).on('close', part)
+    for (const socket of [client, upstream]) socket.on('error', part).on('close', part)
     // One direction that ends by an error ends the pair; the error itself was seen by the socket's listener.
-    pass(client, upstream).catch(part)
-    pass(upstream, client).catch(part)
+    pass(client, upstream, pair).catch(() => (pair.late ? upstream.end() : part()))
+    pass(upstream, client, pair).catch(part)
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(options.port ?? 0, '127.0.0.1', resolve)
   })
 
-  const resume = (): void => {
-    paused = false
+  const goOn = (): void => {
     for (const go of wake.splice(0)) go()
   }
+  const resume = (): void => {
+    paused = false
+    goOn()
+  }
   const cut = (): void => {
-    for (const [client, upstream] of pairs) {
-      client.resetAndDestroy()
-      upstream.resetAndDestroy()
+    for (const pair of pairs) {
+      pair.heldBack = false
+      pair.client.resetAndDestroy()
+      pair.upstream.resetAndDestroy()
     }
     pairs.clear()
+    goOn()
   }
   return {
     port: (server.address() as AddressInfo).port,
@@ -116,6 +142,20 @@ export async function startProxy(options: TcpProxyOptions): Promise<TcpProxy> {
       paused = true
     },
     resume,
+    get heldBack() {
+      return [...pairs].filter(({ waiting }) => waiting).length
+    },
+    holdBack() {
+      for (const pair of pairs) pair.heldBack = true
+    },
+    deliverLate() {
+      for (const pair of pairs) {
+        pair.late ||= pair.heldBack
+        pair.heldBack = false
+        pair.waiting = false
+      }
+      goOn()
+    },
     async close() {
       cut()
       resume()

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { spawnNode, type TcpProxy, until } from '@oncebox/testkit'
+import { spawnNode, startProxy, type TcpProxy, until } from '@oncebox/testkit'
 import pg from 'pg'
-import type { Stage } from './stage.js'
+import type { GuestOptions } from './guestOptions.js'
+import { type Stage, throughProxy } from './stage.js'
 
 /** Something that goes wrong under load, and is over when the promise resolves. */
 export interface Fault {
@@ -87,9 +88,15 @@ const onWire = (wire: string, proxyOf: (stage: Stage) => TcpProxy): Fault[] => [
   },
 ]
 
-/** A second relay or consumer, in a process of its own. `args` are its role and the skew of its clock in milliseconds. */
-function invite(stage: Stage, role: 'relay' | 'consumer', skewMs = 0, nodeOptions: string[] = []) {
-  return spawnNode(guest, [JSON.stringify({ ...stage.rig.coordinates, role, skewMs })], { nodeOptions })
+/** A second relay or consumer, in a process of its own. `own`: what it is told otherwise than the others. */
+function invite(
+  { rig }: Stage,
+  role: GuestOptions['role'],
+  own: Partial<Pick<GuestOptions, 'skewMs' | 'url'>> = {},
+  nodeOptions: string[] = [],
+) {
+  const options: GuestOptions = { ...rig.coordinates, role, skewMs: 0, ...own }
+  return spawnNode(guest, [JSON.stringify(options)], { nodeOptions })
 }
 
 /** The guest holds what there is to hold; it is stopped past its lease or session while others go on, and comes back. */
@@ -109,12 +116,40 @@ const pausedTooLong = (role: 'relay' | 'consumer'): Fault => ({
   },
 })
 
+/**
+ * The guest holds what there is to hold; what it sent last stays on its way, it is killed, and another one takes over. Then
+ * its last statements arrive (a COMMIT, a cursor under an epoch that is over), and the last records of a relay.
+ */
+const lastWordsLate = (role: 'relay' | 'consumer'): Fault => ({
+  name: `${role}: killed, and what it sent last arrives after another took over`,
+  async inflict(stage) {
+    const { rig, brokerProxy, postgres } = stage
+    const ownWire = await startProxy({ target: { host: '127.0.0.1', port: postgres.port } })
+    await (role === 'relay' ? rig.stopRelay() : rig.stopBilling())
+    await using first = invite(stage, role, { url: throughProxy(rig.url, ownWire) })
+    await first.waitForLine((line) => line === 'working', { deadlineMs: patienceMs })
+    const wires = role === 'relay' ? [ownWire, brokerProxy] : [ownWire]
+    for (const wire of wires) wire.holdBack()
+    await until(() => ownWire.heldBack > 0, { what: `the ${role} to send something`, deadlineMs: patienceMs })
+    // Time for more of what it has in hand.
+    await sleep(stage.random() * 200)
+    await first.kill('SIGKILL')
+    await using second = invite(stage, role)
+    await second.waitForLine((line) => line === 'working', { deadlineMs: patienceMs })
+    for (const wire of wires) wire.deliverLate()
+    await sleep(500)
+    await second.kill('SIGTERM')
+    await ownWire.close()
+    await (role === 'relay' ? rig.startRelay() : rig.startBilling())
+  },
+})
+
 const skewed = (role: 'relay' | 'consumer', skewMs: number): Fault => ({
   name: `${role}: a clock that is ${skewMs / 60_000} minutes off`,
   async inflict(stage) {
     const { rig } = stage
     await (role === 'relay' ? rig.stopRelay() : rig.stopBilling())
-    await using other = invite(stage, role, skewMs)
+    await using other = invite(stage, role, { skewMs })
     await other.waitForLine((line) => line === 'working', { deadlineMs: patienceMs })
     await sleep(500)
     await other.kill('SIGTERM')
@@ -128,7 +163,7 @@ const inLittleMemory = (role: 'relay' | 'consumer'): Fault => ({
     const { rig } = stage
     await (role === 'relay' ? rig.stopRelay() : rig.stopBilling())
     await rig.place(300, stage.random)
-    await using other = invite(stage, role, 0, ['--max-old-space-size=48'])
+    await using other = invite(stage, role, {}, ['--max-old-space-size=48'])
     await other.waitForLine((line) => line === 'working', { deadlineMs: patienceMs })
     await sleep(500)
     const end = await other.kill('SIGTERM')
@@ -212,6 +247,8 @@ export const faults: readonly Fault[] = [
   },
   pausedTooLong('relay'),
   pausedTooLong('consumer'),
+  lastWordsLate('relay'),
+  lastWordsLate('consumer'),
   skewed('relay', 5 * 60_000),
   skewed('relay', -5 * 60_000),
   skewed('consumer', 5 * 60_000),

@@ -58,11 +58,7 @@ export async function setStage(random: () => number, diskBytes = diskBytesOfFaul
     brokers: [`127.0.0.1:${brokerProxy.port}`],
     createDatabase: () => postgres.createDatabase(),
     dropDatabase: (url: string) => postgres.dropDatabase(url),
-    wired(url: string) {
-      const wired = new URL(url)
-      wired.port = String(postgresProxy.port)
-      return wired.href
-    },
+    wired: (url: string) => throughProxy(url, postgresProxy),
   }
   const rig = await Rig.make(servers, uniqueName('faults'))
   return {
@@ -80,6 +76,13 @@ export async function setStage(random: () => number, diskBytes = diskBytesOfFaul
       if (!(disks instanceof Error)) await Promise.all([disks.ofPostgres.remove(), disks.ofBroker.remove()])
     },
   }
+}
+
+/** The same database, behind a proxy. */
+export function throughProxy(url: string, { port }: TcpProxy): string {
+  const wired = new URL(url)
+  wired.port = String(port)
+  return wired.href
 }
 
 async function openDisks(bytes: number): Promise<Disks | Error> {
