@@ -20,7 +20,7 @@ export interface PostgresOptions {
   readonly settings?: Readonly<Record<string, string>>
   /** An existing cluster is started; an empty or absent directory gets one. Default: a temporary directory. */
   readonly dataDirectory?: string
-  /** Where its files are, instead of a directory. The server ends before it. */
+  /** Where its files are; the server has to end before it. Default: an ordinary directory. */
   readonly disk?: SmallDisk
   /** Default: a free one. */
   readonly port?: number

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import type { NodeProcess } from '@oncebox/testkit'
-import type { Stage } from '../faults/stage.js'
+import type { Tx } from '@oncebox/core'
+import type { NodeProcess, SmallDisk } from '@oncebox/testkit'
 
 /** What a look at the system shows. */
 export interface Sample {
@@ -32,18 +32,19 @@ const looking = `
 
 /** Null while the database cannot be asked. */
 export async function takeSample(
-  { rig, disks }: Pick<Stage, 'rig' | 'disks'>,
+  database: Tx,
+  disks: readonly SmallDisk[],
   processes: readonly NodeProcess[],
   at: number,
   fault: string | null,
 ): Promise<Sample | null> {
   const memory = await Promise.all(processes.map(({ pid }) => residentMb(pid)))
   try {
-    const { rows } = await rig.pool.query<Pick<Sample, 'connections' | 'leaves' | 'outboxMb' | 'waiting'>>(looking)
+    const { rows } = await database.query<Pick<Sample, 'connections' | 'leaves' | 'outboxMb' | 'waiting'>>(looking)
     const [seen] = rows
     if (seen === undefined) return null
     const memoryMb = memory.reduce((sum, each) => sum + each, 0)
-    const used = disks instanceof Error ? [] : [await disks.ofPostgres.usedBytes(), await disks.ofBroker.usedBytes()]
+    const used = await Promise.all(disks.map((disk) => disk.usedBytes()))
     const diskMb = used.length === 0 ? null : Math.round(Math.max(...used) / 1e6)
     return { at, memoryMb, diskMb, ...seen, fault }
   } catch {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Tx } from '@oncebox/core'
 import { explainViolation } from '@oncebox/testkit'
 import { type Fault, faults, keepWriting, recovered } from '../faults/faults.js'
 import { setStage } from '../faults/stage.js'
@@ -46,9 +47,11 @@ export async function soak(
   let over = false
   let inflicted = 0
 
+  const bystander: Tx = { query: (text, values) => stage.rig.pool.query(text, values as unknown[]) }
+  const disks = stage.disks instanceof Error ? [] : [stage.disks.ofPostgres, stage.disks.ofBroker]
   const sampling = (async () => {
     while (!over) {
-      const sample = await takeSample(stage, crew.members, seconds(), fault)
+      const sample = await takeSample(bystander, disks, crew.members, seconds(), fault)
       if (sample !== null) samples.push(sample)
       await sleep(sampleEveryMs)
     }
