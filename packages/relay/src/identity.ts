@@ -5,6 +5,9 @@ import type { Session } from './session.js'
 const currentIdentity = `SELECT (SELECT system_identifier::text FROM pg_control_system()) AS system_identifier,
   (SELECT oid FROM pg_database WHERE datname = current_database()) AS database_oid`
 
+/** Every row that is retained may have to be written: cut short, it would begin anew for ever. */
+const adoptionMs = 3_600_000
+
 /**
  * Makes sure that this is a primary and that the cursors were written in this very database. After a dump was restored
  * elsewhere transaction ids mean nothing any more: rows with an id of the future get a present one, and every lane
@@ -55,5 +58,5 @@ export async function adoptDatabase(session: Session, tables: Tables): Promise<b
         epoch = epoch + 1, token = NULL, holder = NULL, expires_at = NULL`,
     )
     return true
-  })
+  }, adoptionMs)
 }

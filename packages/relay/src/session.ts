@@ -121,14 +121,15 @@ export class Session {
     })
   }
 
-  /** Runs `work` between BEGIN and COMMIT; other statements wait. */
+  /** Runs `work` between BEGIN and COMMIT; other statements wait. `timeoutMs`: for each statement of `work`. */
   transaction<T>(
     work: (rows: (text: string, values?: readonly unknown[]) => Promise<TextRow[]>) => Promise<T>,
+    timeoutMs = this.#timeoutMs,
   ): Promise<T> {
     return this.#inTurn(async () => {
       await this.#run('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE', [])
       try {
-        const result = await work((text, values = []) => this.#run(text, values))
+        const result = await work((text, values = []) => this.#run(text, values, undefined, timeoutMs))
         await this.#run('COMMIT', [])
         return result
       } catch (error) {
@@ -167,9 +168,12 @@ export class Session {
     return turn
   }
 
-  async #run(text: string, values: readonly unknown[], name?: string): Promise<TextRow[]> {
+  async #run(text: string, values: readonly unknown[], name?: string, timeoutMs?: number): Promise<TextRow[]> {
     const named = name === undefined ? {} : { name }
-    const { rows } = await this.#send({ text, values: [...values], ...named, rowMode: 'array', types: asText })
+    const { rows } = await this.#send(
+      { text, values: [...values], ...named, rowMode: 'array', types: asText },
+      timeoutMs,
+    )
     return rows as TextRow[]
   }
 
