@@ -82,6 +82,7 @@ const driverConnectionTexts = new Set([
   'Client has encountered a connection error and is not queryable',
   'Client was closed and is not queryable',
   'timeout expired',
+  'Query read timeout',
   'timeout exceeded when trying to connect',
 ])
 

@@ -187,6 +187,13 @@ describe('errors of a real Postgres', () => {
     await new Promise((resolve) => silent.close(resolve))
     expect(errors.map(classifyDatabaseError)).toEqual(['unavailable', 'unavailable'])
   })
+
+  it('a statement that gets no answer in time is unavailable', async () => {
+    const client = await connect({ query_timeout: 100 })
+    const error = await failure(client.query('select pg_sleep(1)'))
+    expect(classifyDatabaseError(error)).toBe('unavailable')
+    expect(classifyTransactionError(error)).toBe('other')
+  })
 })
 
 describe('errors that are not of Postgres', () => {

@@ -82,14 +82,7 @@ export function bossConnection(settings: Settings): BossConnection {
 
 function makeBoss(settings: Settings): PgBoss {
   return new PgBoss({
-    ...(settings.pool === undefined
-      ? {
-          connectionString: settings.connectionString as string,
-          application_name: 'oncebox-pg-boss',
-          max: 5,
-          connectionTimeoutMillis: 5_000,
-        }
-      : { db: poolDatabase(settings.pool) }),
+    ...(settings.pool === undefined ? ownPool(settings) : { db: poolDatabase(settings.pool, settings.answerMs) }),
     schema: settings.schema,
     schedule: false,
     // Upkeep finds the jobs of dead workers, so it runs every second; the instances share one claim in the database.
@@ -97,6 +90,17 @@ function makeBoss(settings: Settings): PgBoss {
     monitorIntervalSeconds: 1,
     maintenanceIntervalSeconds: Math.min(60, settings.keepCompletedSeconds),
   })
+}
+
+/** For the pg pool that pg-boss makes: what its types do not know goes on to it, too. */
+function ownPool({ connectionString, answerMs }: Settings) {
+  return {
+    connectionString: connectionString as string,
+    application_name: 'oncebox-pg-boss',
+    max: 5,
+    connectionTimeoutMillis: 5_000,
+    query_timeout: answerMs,
+  }
 }
 
 async function makeQueues(boss: PgBoss, settings: Settings, topic: string): Promise<void> {

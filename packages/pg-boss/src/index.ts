@@ -1,3 +1,3 @@
-export type { ConnectionPool, PgBossOptions, PooledConnection } from './options.js'
+export type { ConnectionPool, ConnectionQuery, PgBossOptions, PooledConnection } from './options.js'
 export { pgBoss } from './pgBoss.js'
 export { queueName } from './queueName.js'

@@ -9,10 +9,17 @@ import {
   topicNameProblem,
 } from '@oncebox/core'
 
+/** A statement; `query_timeout`: milliseconds until it has failed for want of an answer. */
+export interface ConnectionQuery {
+  readonly text: string
+  readonly values?: unknown[]
+  readonly query_timeout: number
+}
+
 /** A connection of a pool, as much of it as is used. `release(error)` with an error drops the connection. */
 export interface PooledConnection {
-  /** Runs one statement. */
-  query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>
+  /** Runs one statement, as pg's own, with a configuration object. */
+  query(query: ConnectionQuery): Promise<{ rows: unknown[] }>
   /** Gives it back; with an error or true, drops it. */
   release(error?: Error | boolean): void
   /** Adds a listener for a lost connection. */
@@ -23,8 +30,6 @@ export interface PooledConnection {
 
 /** A pool of Postgres connections; `pg.Pool` is one. */
 export interface ConnectionPool extends EventfulPool {
-  /** Runs one statement on any connection. */
-  query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>
   /** A connection for the caller alone, until it releases it. */
   connect(): Promise<PooledConnection>
 }
@@ -69,12 +74,19 @@ export interface Settings {
   readonly heartbeatSeconds: number
   readonly keepCompletedSeconds: number
   readonly maxRecordBytes: number
+  readonly answerMs: number
   readonly logger: Logger
 }
 
+/**
+ * How long pg-boss's database may say nothing, in milliseconds. Whoever publishes or works waits with a connection whose other
+ * end has vanished; longer than this, no statement of pg-boss takes.
+ */
+const answerMs = 60_000
+
 const settingKinds: SettingKinds<PgBossOptions> = {
   connectionString: kinds.text,
-  pool: kinds.withMethods('a pg pool', 'query', 'connect', 'on'),
+  pool: kinds.withMethods('a pg pool', 'connect', 'on'),
   topics: kinds.recordOf(kinds.listOf(kinds.text)),
   schema: kinds.text,
   heartbeatSeconds: kinds.count(1),
@@ -105,6 +117,7 @@ export function resolveSettings(options: PgBossOptions): Settings {
     heartbeatSeconds: options.heartbeatSeconds ?? 5,
     keepCompletedSeconds: options.keepCompletedSeconds ?? 3_600,
     maxRecordBytes: options.maxRecordBytes ?? 16 * 1024 * 1024,
+    answerMs,
     logger: options.logger ?? silentLogger,
   }
 }

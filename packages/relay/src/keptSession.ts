@@ -1,6 +1,5 @@
-import { OnceboxError, surviveConnectionLoss } from '@oncebox/core'
+import { OnceboxError, surviveConnectionLoss, takeClient } from '@oncebox/core'
 import type { PooledClient, SessionPool } from './session.js'
-import { takeClient } from './takeClient.js'
 
 /** Looks at a pooler. In transaction mode each of them shows it, unless others happen to change the sessions between. */
 const looks = 5

@@ -1,6 +1,5 @@
-import { type EventfulPool, OnceboxError, surviveConnectionLoss, type Tx } from '@oncebox/core'
+import { type EventfulPool, OnceboxError, surviveConnectionLoss, type Tx, takeClient } from '@oncebox/core'
 import { type OnRow, RowTap, type WireStream } from './rowTap.js'
-import { takeClient } from './takeClient.js'
 
 interface SessionQuery {
   readonly text: string

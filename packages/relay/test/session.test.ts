@@ -3,8 +3,7 @@ import { startProxy } from '@oncebox/testkit'
 import { testDatabase } from '@oncebox/testkit/harness'
 import pg from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
-import { type PooledClient, Session } from '../dist/session.js'
-import { takeClient } from '../dist/takeClient.js'
+import { Session } from '../dist/session.js'
 
 /** A message of Postgres's protocol: type, length, body. */
 function message(type: string, body: Buffer): Buffer {
@@ -57,16 +56,6 @@ test('a server that accepts a connection and says nothing is not waited for for 
     server.close()
     await pool.end()
   }
-})
-
-test('a connection that comes too late is closed', async () => {
-  const given = Promise.withResolvers<PooledClient>()
-  const released: boolean[] = []
-  const pool = { connect: () => given.promise, on: () => undefined }
-  await expect(takeClient(pool, 10)).rejects.toMatchObject({ code: 'DATABASE_UNREACHABLE' })
-  given.resolve({ release: (destroy) => void released.push(destroy) } as PooledClient)
-  await given.promise
-  expect(released).toEqual([true])
 })
 
 test('only windows may take as long as a window', async () => {
