@@ -30,7 +30,7 @@ export interface SessionPool extends EventfulPool {
   /** A connection for the caller alone, until it releases it. */
   connect(): Promise<PooledClient>
   /** `max`: how many connections it allows, where it tells. */
-  readonly options?: { readonly max?: number }
+  readonly options?: { readonly max?: number; readonly keepAlive?: boolean | undefined }
 }
 
 /** A row as the server wrote it: text or null for each column. */
