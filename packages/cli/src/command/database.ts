@@ -17,17 +17,24 @@ export interface OpenDatabase {
 }
 
 const connectTimeoutMs = 10_000
+/** For commands that go on until they are stopped, and whose statements are all short: nobody is there to see that one hangs. */
+export const runsOn = { silenceMs: 60_000 }
 const fileCodes = ['ENOENT', 'EACCES', 'EISDIR']
 
 /**
  * Opens a pool and proves with one connection that the database answers. Where the URL asks for TLS, the server's certificate
- * is verified, unless it says `sslmode=no-verify`.
+ * is verified, unless it says `sslmode=no-verify`. A statement that is not answered within `silenceMs` has failed; default: it is
+ * waited for.
  *
  * @throws UsageError without a URL, or with one that cannot be read.
  * @throws OnceboxError `INVALID_SETTING` for an unusable schema name, `DATABASE_UNREACHABLE` when nobody answers or the
  *   server does not let us in.
  */
-export async function openDatabase(flags: DatabaseFlags, verb: string): Promise<OpenDatabase> {
+export async function openDatabase(
+  flags: DatabaseFlags,
+  verb: string,
+  { silenceMs }: { readonly silenceMs?: number } = {},
+): Promise<OpenDatabase> {
   const connectionString = withVerifiedTls(requireUrl(flags.databaseUrl))
   quoteSchema(flags.schema)
   const address = addressOf(connectionString)
@@ -35,7 +42,7 @@ export async function openDatabase(flags: DatabaseFlags, verb: string): Promise<
     connectionString,
     application_name: `oncebox ${verb}`,
     connectionTimeoutMillis: connectTimeoutMs,
-    keepAlive: true,
+    ...(silenceMs === undefined ? {} : { query_timeout: silenceMs }),
     max: 10,
   })
   surviveConnectionLoss(pool)
@@ -54,10 +61,13 @@ export async function openDatabase(flags: DatabaseFlags, verb: string): Promise<
     address,
     async session(work) {
       const client = await pool.connect()
+      let sound = false
       try {
-        return await work(client)
+        const result = await work(client)
+        sound = true
+        return result
       } finally {
-        client.release()
+        client.release(!sound)
       }
     },
     end: () => pool.end(),

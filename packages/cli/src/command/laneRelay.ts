@@ -2,7 +2,7 @@ import type { Logger } from '@oncebox/core'
 import { createRelay, type Relay, type RelayEvent } from '@oncebox/relay'
 import type { RelayFlags } from '../verbs/relay.js'
 import { closeWithin } from './closeWithin.js'
-import { openDatabase } from './database.js'
+import { openDatabase, runsOn } from './database.js'
 import { openPublisher } from './publisher.js'
 import type { TransportChoice } from './transportChoice.js'
 
@@ -25,7 +25,7 @@ export async function openLaneRelay(
   },
 ): Promise<LaneRelay> {
   const { choice, logger, onEvent } = parts
-  const database = await openDatabase(flags, 'relay')
+  const database = await openDatabase(flags, 'relay', runsOn)
   const closeDatabase = () => closeWithin(closeMs, 'the database connections', () => database.end(), logger)
   try {
     const publisher = await openPublisher(choice, database, logger)

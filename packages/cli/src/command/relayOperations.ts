@@ -5,7 +5,7 @@ import type { RelayEvent } from '@oncebox/relay'
 import { collectDefaultMetrics, type OpenMetricsContentType, Registry } from 'prom-client'
 import type { RelayFlags } from '../verbs/relay.js'
 import { closeWithin } from './closeWithin.js'
-import { openDatabase } from './database.js'
+import { openDatabase, runsOn } from './database.js'
 import { openInspector } from './inspector.js'
 import { serveOperations } from './operationsServer.js'
 
@@ -24,7 +24,7 @@ export async function openRelayOperations(
   parts: { readonly lanes: readonly number[]; readonly stop: AbortSignal; readonly logger: Logger },
 ): Promise<RelayOperations> {
   const { lanes, stop, logger } = parts
-  const database = await openDatabase(flags, 'metrics')
+  const database = await openDatabase(flags, 'metrics', runsOn)
   const closeDatabase = () => closeWithin(closeMs, 'the connections for metrics', () => database.end(), logger)
   const inspector = await openInspector(flags, logger)
   const closeInspector = () => closeWithin(closeMs, 'the brokers for metrics', async () => inspector?.close(), logger)

@@ -1,6 +1,6 @@
 import { Closers } from '../command/closers.js'
 import type { OpenDatabase } from '../command/database.js'
-import { openDatabase } from '../command/database.js'
+import { openDatabase, runsOn } from '../command/database.js'
 import { type ExitCode, exitCode } from '../command/exitCode.js'
 import { UsageError } from '../command/failure.js'
 import { openInspector } from '../command/inspector.js'
@@ -25,11 +25,11 @@ export async function dashboard(flags: DashboardFlags, console: Console): Promis
   const access = await accessFor(flags)
   const stop = console.stopRequested()
   await using cleanup = new Closers()
-  const database = await openDatabase(flags, 'dashboard')
+  const database = await openDatabase(flags, 'dashboard', runsOn)
   cleanup.defer(() => database.end())
   const consumers: Record<string, OpenDatabase['pool']> = {}
   for (const databaseUrl of flags.consumerUrl ?? []) {
-    const consumer = await openDatabase({ schema: flags.schema, databaseUrl }, 'dashboard')
+    const consumer = await openDatabase({ schema: flags.schema, databaseUrl }, 'dashboard', runsOn)
     cleanup.defer(() => consumer.end())
     consumers[`${consumer.address}${new URL(databaseUrl).pathname}`] = consumer.pool
   }

@@ -1,7 +1,7 @@
 import type { Logger } from '@oncebox/core'
 import { fromPg } from '@oncebox/core/pg'
 import { type DrainResult, type Relay, type RelayEvent, readLanes } from '@oncebox/relay'
-import { openDatabase } from '../command/database.js'
+import { openDatabase, runsOn } from '../command/database.js'
 import { type ExitCode, exitCode } from '../command/exitCode.js'
 import { type LaneRelay, openLaneRelay } from '../command/laneRelay.js'
 import type { Output } from '../command/output.js'
@@ -82,7 +82,7 @@ async function openOperations(
 
 /** The lanes there are now. Lanes that are added later want a relay of their own, or this one started again. */
 async function allLanes(flags: RelayFlags): Promise<number[]> {
-  const database = await openDatabase(flags, 'relay')
+  const database = await openDatabase(flags, 'relay', runsOn)
   try {
     return await database.session((client) => readLanes(fromPg(client), { schema: flags.schema }))
   } finally {

@@ -1,6 +1,6 @@
 import { fromPg } from '@oncebox/core/pg'
 import { status as readStatus, type Status } from '@oncebox/ops'
-import { openDatabase } from '../command/database.js'
+import { openDatabase, runsOn } from '../command/database.js'
 import { waitShortly } from '../command/databases.js'
 import { type ExitCode, exitCode } from '../command/exitCode.js'
 import type { Console } from '../command/runVerb.js'
@@ -16,7 +16,7 @@ export interface StatusFlags extends CommonFlags, DatabaseFlags {
 /** `oncebox status`: how things stand, once or, with `--watch`, again and again. A problem found is exit 1. */
 export async function status(flags: StatusFlags, console: Console): Promise<ExitCode> {
   const { output } = console
-  const database = await openDatabase(flags, 'status')
+  const database = await openDatabase(flags, 'status', flags.watch === true ? runsOn : {})
   try {
     if (flags.watch === true) {
       const last = await watchStatus(database, flags.schema, console)

@@ -10,7 +10,7 @@ import {
   tailPublished,
 } from '@oncebox/ops'
 import { requireSchema } from '@oncebox/schema'
-import { openDatabase } from '../command/database.js'
+import { openDatabase, runsOn } from '../command/database.js'
 import { type ExitCode, exitCode } from '../command/exitCode.js'
 import { printable } from '../command/printable.js'
 import type { Console } from '../command/runVerb.js'
@@ -35,7 +35,7 @@ const pollEveryMs = 250
  */
 export async function tail(flags: TailFlags, console: Console): Promise<ExitCode> {
   const { output } = console
-  const database = await openDatabase(flags, 'tail')
+  const database = await openDatabase(flags, 'tail', runsOn)
   try {
     const stop = console.stopRequested()
     await database.session(async (client) => {
