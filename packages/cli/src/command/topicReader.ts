@@ -3,8 +3,14 @@ import { decodeEnvelope, type Logger, OnceboxError } from '@oncebox/core'
 import type { PublishedRecord } from '@oncebox/ops'
 import type { BatchProgress, IncomingBatch, Inspector, Subscriber, TopicPartition } from '@oncebox/transport'
 
-/** A partition of which no record comes for so long is not read to its end. */
-const silenceMs = 15_000
+/** What a topic is read with. */
+export interface TopicTools {
+  readonly inspector: Inspector
+  readonly subscriber: Subscriber
+  readonly logger: Logger
+  /** When no record comes of what is still to be read for so long, in milliseconds, it is given up. Default 15,000. */
+  readonly silenceMs?: number
+}
 
 /**
  * Reads a topic from a time to its present end, through a group of its own that acks nothing, and gives each record to `take`
@@ -15,7 +21,7 @@ const silenceMs = 15_000
 export async function readTopic(
   topic: string,
   fromMs: number,
-  { inspector, subscriber, logger }: { inspector: Inspector; subscriber: Subscriber; logger: Logger },
+  { inspector, subscriber, logger, silenceMs = 15_000 }: TopicTools,
   take: (records: readonly PublishedRecord[]) => Promise<void>,
 ): Promise<void> {
   if (!(await inspector.topics([topic])).has(topic)) return
@@ -42,9 +48,10 @@ export async function readTopic(
     },
     async revoked() {},
     async batch(batch: IncomingBatch): Promise<BatchProgress> {
-      heard = performance.now()
       const end = ends.get(batch.partition)
+      // What goes on to come of a partition that is read says nothing about the others.
       if (end === undefined) return { done: 0, retryAfterMs: silenceMs }
+      heard = performance.now()
       const from = next.get(batch.partition) ?? 0n
       const records = batch.records
         .map((record) => recordOf(record, BigInt(record.offset ?? 0)))
