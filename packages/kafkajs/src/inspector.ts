@@ -25,7 +25,10 @@ export function kafkajsInspector(options: KafkajsOptions): Inspector {
   }
 
   async function ask<T>(doing: string, question: (admin: Admin) => Promise<T>): Promise<T> {
-    connecting ??= connect()
+    connecting ??= connect().catch((error: unknown) => {
+      connecting = undefined
+      throw error
+    })
     try {
       return await question(await connecting)
     } catch (error) {

@@ -1,8 +1,9 @@
 import { kafkajs, kafkajsInspector } from '@oncebox/kafkajs'
+import { startProxy } from '@oncebox/testkit'
 import { kafkaMissing, testKafka, uniqueName } from '@oncebox/testkit/harness'
 import { inspectorConformance } from '@oncebox/transport/conformance'
 import kafkaClient from 'kafkajs'
-import { beforeAll, describe } from 'vitest'
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 
 const { Kafka, logLevel } = kafkaClient
 
@@ -33,5 +34,17 @@ describe.skipIf(await kafkaMissing())('what a real Kafka says about its topics, 
         await transport.close()
       },
     }
+  })
+
+  test('brokers that were away when it was first asked are asked again', async () => {
+    const [host = '', port] = ((await testKafka()).brokers[0] ?? '').split(':')
+    const wire = await startProxy({ target: { host, port: Number(port) } })
+    onTestFinished(() => wire.close())
+    const inspector = kafkajsInspector({ brokers: [`127.0.0.1:${wire.port}`], connectionTimeoutMs: 2_000 })
+    onTestFinished(() => inspector.close())
+    wire.refuse(true)
+    await expect(inspector.topics([])).rejects.toMatchObject({ code: 'TRANSPORT_UNREACHABLE' })
+    wire.refuse(false)
+    expect(await inspector.topics([])).toEqual(new Map())
   })
 })
