@@ -42,7 +42,8 @@ export interface Consumer<C extends MessageContracts, Trx> {
 
   /**
    * Begins no further transaction, waits for the running ones up to `deadlineMs` (default 10,000), then aborts their
-   * handlers' signals: what they did rolls back and comes again. Leaves the group. Idempotent.
+   * handlers' signals: what they did rolls back and comes again. Leaves the group. A start that is not through by then is
+   * waited for no longer, and stopped when it is. Idempotent.
    */
   stop(options?: { readonly deadlineMs?: number }): Promise<void>
 
@@ -150,13 +151,22 @@ export function createConsumer<const C extends MessageContracts, Trx>(
   }
 
   async function stop({ deadlineMs = 10_000 }: { readonly deadlineMs?: number } = {}): Promise<void> {
+    const hasStarted = state !== 'starting'
     // What start() throws, it throws to the caller of start().
-    await starting.catch(() => {})
-    if (running === undefined || state === 'stopping') return stopping
-    state = 'stopping'
-    running.ending.abort()
-    stopping = end(running, deadlineMs)
-    return stopping
+    const stopped = starting
+      .catch(() => {})
+      .then(() => {
+        if (running === undefined || state === 'stopping') return stopping
+        state = 'stopping'
+        running.ending.abort()
+        stopping = end(running, deadlineMs)
+        return stopping
+      })
+    if (hasStarted) return stopped
+    // Whoever it connects to may say nothing for ever; should it get through after all, it is stopped then.
+    const waiting = new AbortController()
+    await Promise.race([stopped, settings.clock.sleep(deadlineMs, waiting.signal)])
+    waiting.abort()
   }
 
   async function end({ lost, maintenance }: Running, deadlineMs: number): Promise<void> {

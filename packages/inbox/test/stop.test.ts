@@ -1,10 +1,11 @@
 import { pgDatabase } from '@oncebox/core/pg'
 import { tables } from '@oncebox/schema'
-import { until } from '@oncebox/testkit'
+import { startProxy, until } from '@oncebox/testkit'
 import type { TestDatabase } from '@oncebox/testkit/harness'
+import pg from 'pg'
 import { afterEach, describe, expect, test } from 'vitest'
 import { finish } from '../dist/offsets.js'
-import { asConsumer, type Bench, bench, businessDatabase, deposit, depositInto } from './fixture.js'
+import { asConsumer, type Bench, bench, businessDatabase, consumerUrl, deposit, depositInto } from './fixture.js'
 
 describe('starting and stopping', () => {
   let database: TestDatabase | undefined
@@ -157,6 +158,25 @@ describe('starting and stopping', () => {
     expect(await it.storedOffset()).toBe('9007199254740993')
     await store('3', true)
     expect(await it.storedOffset()).toBe('3')
+  })
+
+  test('a start that waits for a database which says nothing holds no stop up, and is stopped when it gets through', async () => {
+    const it = await open()
+    const { hostname, port } = new URL(it.database.url)
+    const wire = await startProxy({ target: { host: hostname, port: Number(port) } })
+    const url = new URL(consumerUrl(it.database))
+    url.host = `127.0.0.1:${wire.port}`
+    const pool = new pg.Pool({ connectionString: url.href })
+    wire.pause()
+    const consumer = it.consumer({ db: pgDatabase(pool) })
+    const started = consumer.start()
+    await consumer.stop({ deadlineMs: 100 })
+    expect(consumer.state).toBe('starting')
+    wire.resume()
+    await started
+    await until(() => consumer.state === 'stopped', { what: 'the consumer to be stopped' })
+    await pool.end()
+    await wire.close()
   })
 
   test('start refuses a database without the schema, and a topic that outlives the horizon', async () => {
