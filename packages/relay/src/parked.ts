@@ -9,6 +9,9 @@ import type { Parking } from './parkQueue.js'
 import type { Session } from './session.js'
 import { Templates } from './template.js'
 
+/** How long reading what waits aside may take, once a term. */
+const loadMs = 300_000
+
 /** SQL of the side track. `session` finds outbox rows by position, so it is opened without sequential scans. */
 export class ParkedTable {
   readonly #session: Session
@@ -52,15 +55,22 @@ export class ParkedTable {
 
   /**
    * What waits on the side track of this lane: for each topic and key (null: without key) the reason of the first row, and
-   * how many partitions are pinned for the topic (null: none yet, or the transport has none).
+   * how many partitions are pinned for the topic (null: none yet, or the transport has none). All of it is read, on `session`,
+   * where nothing waits behind it: after an hour of a pause that is millions of rows.
    */
-  async load(): Promise<{ topic: string; key: string | null; code: ErrorCode; pinned: number | null }[]> {
-    const rows = await this.#session.rows(
-      `SELECT DISTINCT ON (topic, key) topic, key, reason, partitions
-      FROM ${this.#tables.parked} LEFT JOIN ${this.#tables.pinnedTopic} USING (topic)
-      WHERE lane = $1::smallint ORDER BY topic, key, number`,
-      [this.#lease.lane],
-    )
+  async load(
+    session: Session,
+  ): Promise<{ topic: string; key: string | null; code: ErrorCode; pinned: number | null }[]> {
+    const rows = await session.transaction(async (run) => {
+      // Row by row through the index, as sessions of the relay have to read elsewhere, each row would be looked for on disk.
+      await run('SELECT set_config($1, $2, true), set_config($3, $2, true)', ['enable_seqscan', 'on', 'enable_sort'])
+      return run(
+        `SELECT DISTINCT ON (topic, key) topic, key, reason, partitions
+        FROM ${this.#tables.parked} LEFT JOIN ${this.#tables.pinnedTopic} USING (topic)
+        WHERE lane = $1::smallint ORDER BY topic, key, number`,
+        [this.#lease.lane],
+      )
+    }, loadMs)
     return rows.map(([topic, key, reason, pinned]) => ({
       topic: topic as string,
       key: key as string | null,

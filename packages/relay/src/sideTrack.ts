@@ -11,6 +11,7 @@ import type { ParkQueue } from './parkQueue.js'
 import type { Partitions } from './partitions.js'
 import { sortOutcomes } from './plan.js'
 import type { Publications } from './publications.js'
+import type { Session } from './session.js'
 import type { RelaySettings } from './settings.js'
 
 export interface SideTrackParts {
@@ -32,11 +33,11 @@ export class SideTrack {
     this.#parts = parts
   }
 
-  /** Learns what an earlier term moved aside. @throws OnceboxError `LEASE_LOST` */
-  async load(): Promise<void> {
+  /** Learns what an earlier term moved aside; reads on `session`. @throws OnceboxError `LEASE_LOST` */
+  async load(session: Session): Promise<void> {
     const { table, lease, partitions, settings } = this.#parts
     const now = settings.clock.now()
-    const loaded = await table.load()
+    const loaded = await table.load(session)
     if (!(await table.held())) throw leaseLost(lease)
     for (const { topic, key, code, pinned } of loaded) {
       const partition = key === null || pinned === null ? null : partitionOf(Buffer.from(key), pinned)

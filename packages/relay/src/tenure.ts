@@ -133,13 +133,13 @@ export class Tenure {
    * after the publish in flight has ended: the publisher takes one call at a time.
    */
   async run(stop: AbortSignal): Promise<void> {
-    await this.#sideTrack.load()
-    await this.#lookForPauses()
     const failed = new AbortController()
     const signal = AbortSignal.any([stop, failed.signal])
     signal.addEventListener('abort', () => this.#parts.windowSession.close(), { once: true })
-    const working = [this.#reader, this.#loop, this.#parkQueue, this.#keeper]
-    const loops = [...working.map((each) => each.run(signal)), this.#watchPauses(signal), this.#maintain(signal)]
+    const loaded = this.#load(signal)
+    const working = [this.#reader, this.#loop, this.#parkQueue].map((each) => loaded.then(() => each.run(signal)))
+    const watching = [loaded.then(() => this.#watchPauses(signal)), loaded.then(() => this.#maintain(signal))]
+    const loops = [this.#keeper.run(signal), ...working, ...watching]
     try {
       await Promise.all(loops)
     } catch (error) {
@@ -151,6 +151,16 @@ export class Tenure {
     await this.#parkQueue.flush()
     await this.#keeper.finish()
     await release(this.#parts.cursorSession, this.#parts.tables, this.#parts.acquired.lease)
+  }
+
+  /** Learns what waits aside, which may be much: the lease is renewed meanwhile, and a stop cuts it short. */
+  async #load(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#sideTrack.load(this.#parts.windowSession)
+      await this.#lookForPauses()
+    } catch (error) {
+      if (!signal.aborted) throw error
+    }
   }
 
   #onSettled(): void {

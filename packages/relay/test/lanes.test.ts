@@ -134,7 +134,7 @@ describe('the number of lanes', () => {
     }
     at.transport.refuse(null)
     await using old = await sideTrackOn(at, 1)
-    await old.sideTrack.load()
+    await old.sideTrack.load(old.session)
     const groups = old.sideTrack.groups.size
     expect(groups).toBeGreaterThan(0)
     await using late = await sideTrackOn(at, 0)
@@ -144,7 +144,7 @@ describe('the number of lanes', () => {
     // As long as it waits, later messages of its keys do.
     expect(old.sideTrack.groups.size).toBe(groups)
     // Nor does one that had taken its lane, and not looked yet what waits there.
-    await expect(late.sideTrack.load()).rejects.toMatchObject({ code: 'LEASE_LOST' })
+    await expect(late.sideTrack.load(late.session)).rejects.toMatchObject({ code: 'LEASE_LOST' })
     expect(at.values('t')).toEqual([])
   })
 
