@@ -4,20 +4,31 @@ import type { Lease } from './lease.js'
 import type { Session } from './session.js'
 
 /**
- * Moves messages that have come due into the outbox, in the order of their times, at most `limit`; one statement, one
- * transaction (now() is its time; a volatile clock could not use the index). From there they go the way of all others. Resolves to how many were moved, or null when the lease is lost.
+ * Moves messages that have come due into the outbox, in the order of their times, up to both limits, at least one where there is one;
+ * one statement, one transaction (now() is its time; a volatile clock could not use the index). From there they go the way of
+ * all others. It holds the lane's row, which the renewal of the lease waits for. Resolves to how many were moved, or null when the
+ * lease is lost.
  */
-export async function moveDue(session: Session, tables: Tables, lease: Lease, limit: number): Promise<number | null> {
+export async function moveDue(
+  session: Session,
+  tables: Tables,
+  lease: Lease,
+  limits: { readonly messages: number; readonly bytes: number },
+): Promise<number | null> {
   const columns = 'created_at, id, source, topic, key, type, content_type, headers, payload'
   const [row] = await session.rows(
     `WITH lease AS (${leaseHeld(tables)}),
+    first AS (
+      SELECT number, due_at, coalesce(octet_length(payload), 0) AS bytes FROM ${tables.scheduled}
+      WHERE due_at <= now() AND EXISTS (SELECT FROM lease)
+      ORDER BY due_at, number LIMIT $4::int
+    ),
+    fitting AS (
+      SELECT number, bytes, sum(bytes) OVER (ORDER BY due_at, number) AS running FROM first
+    ),
     due AS (
       DELETE FROM ${tables.scheduled}
-      WHERE number IN (
-        SELECT number FROM ${tables.scheduled}
-        WHERE due_at <= now() AND EXISTS (SELECT FROM lease)
-        ORDER BY due_at, number LIMIT $4::int
-      )
+      WHERE number IN (SELECT number FROM fitting WHERE running <= $5::bigint OR running = bytes)
       RETURNING due_at, number, ${columns}
     ),
     moved AS (
@@ -25,7 +36,7 @@ export async function moveDue(session: Session, tables: Tables, lease: Lease, li
       RETURNING 1
     )
     SELECT (SELECT count(*) FROM lease), (SELECT count(*) FROM moved)`,
-    [lease.lane, lease.epoch, lease.token, limit],
+    [lease.lane, lease.epoch, lease.token, limits.messages, limits.bytes],
     'oncebox_due',
   )
   return row?.[0] === '0' ? null : Number(row?.[1] ?? 0)

@@ -194,7 +194,8 @@ export class Tenure {
 
   async #moveDue(): Promise<void> {
     const { settings, tables, windowSession, acquired } = this.#parts
-    const count = await moveDue(windowSession, tables, acquired.lease, settings.batchMessages)
+    const limits = { messages: settings.batchMessages, bytes: settings.batchBytes }
+    const count = await moveDue(windowSession, tables, acquired.lease, limits)
     if (count === null) throw leaseLost(acquired.lease)
     if (count > 0) settings.onEvent({ event: 'due', lane: settings.lane, count })
   }
