@@ -67,6 +67,10 @@ export function keepClaim(running: RunningBoss, queue: string, claimed: ClaimedJ
     lost.abort()
   }
 
+  const loseIfLapsed = () => {
+    if (performance.now() - alive > lapseMs) lose('heartbeats did not get through')
+  }
+
   async function touch(): Promise<void> {
     const attempts = jobs.map((job) => job.attempt)
     if (attempts.length === 0) return
@@ -80,12 +84,13 @@ export function keepClaim(running: RunningBoss, queue: string, claimed: ClaimedJ
       else alive = began
     } catch (error) {
       logger.debug({ queue, code: failureCode(error) }, 'a heartbeat did not reach pg-boss')
-      if (performance.now() - alive > lapseMs) lose('heartbeats did not get through')
+      loseIfLapsed()
     }
   }
 
   const timer = setInterval(() => {
-    if (touching) return
+    // A database that says nothing does not fail, either.
+    if (touching) return loseIfLapsed()
     touching = true
     void touch().finally(() => {
       touching = false
