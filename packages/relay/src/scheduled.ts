@@ -4,10 +4,11 @@ import type { Lease } from './lease.js'
 import type { Session } from './session.js'
 
 /**
- * Moves messages that have come due into the outbox, in the order of their times, up to both limits, at least one where there is one;
- * one statement, one transaction (now() is its time; a volatile clock could not use the index). From there they go the way of
- * all others. It holds the lane's row, which the renewal of the lease waits for. Resolves to how many were moved, or null when the
- * lease is lost.
+ * Moves messages that have come due into the outbox, in the order of their times, up to both limits, at least one where there is
+ * one; one statement, one transaction (now() is its time; a volatile clock could not use the index). From there they go the way
+ * of all others. It holds the lane's row, which the renewal of the lease waits for. The rows are locked along the index on
+ * their numbers: lanes that move the same ones wait for each other, and never crosswise (with IN they were locked in the order of a
+ * hash table). Resolves to how many were moved, or null when the lease is lost.
  */
 export async function moveDue(
   session: Session,
@@ -28,7 +29,7 @@ export async function moveDue(
     ),
     due AS (
       DELETE FROM ${tables.scheduled}
-      WHERE number IN (SELECT number FROM fitting WHERE running <= $5::bigint OR running = bytes)
+      WHERE number = ANY (ARRAY(SELECT number FROM fitting WHERE running <= $5::bigint OR running = bytes))
       RETURNING due_at, number, ${columns}
     ),
     moved AS (
