@@ -11,6 +11,8 @@ export interface Defect {
   /** For one relay process. */
   pool?(): SessionChange
   publisher?(publisher: Publisher): Publisher
+  /** How a relay's statements are run. */
+  relay?(run: Run): Run
   /** For one consumer process. */
   consumerPool?(): SessionChange
   /** What a change of the number of lanes leaves out. */

@@ -2,6 +2,7 @@ import type { Publisher } from '@oncebox/transport'
 import type { Defect } from './defect.js'
 import type { LaneRules } from './modelDatabase.js'
 import type { SessionChange } from './modelPool.js'
+import { scheduledDefects } from './scheduledDefects.js'
 import type { Answer } from './statement.js'
 
 const inboxInsert = 'INSERT INTO "oncebox"."inbox" ('
@@ -154,6 +155,7 @@ export const defects: Readonly<Record<string, Defect>> = {
       statement: (text) => text.replace('AND epoch = $2::bigint AND token = $3::uuid', '/* any epoch */'),
     }),
   },
+  ...scheduledDefects,
 }
 
 const firstArm = 'xid >= pg_snapshot_xmax($1::pg_snapshot)'

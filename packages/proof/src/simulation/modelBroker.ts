@@ -36,6 +36,8 @@ interface Written {
 /** Topics with partitions, and a log of each. */
 export class ModelBroker {
   readonly records: PublishedRecord[] = []
+  /** When a message was first written, in virtual milliseconds, by id. */
+  readonly arrived = new Map<string, number>()
   readonly #parts: BrokerParts
   readonly #ends = new Map<string, number>()
   /** True while faults happen. */
@@ -142,6 +144,7 @@ export class ModelBroker {
     const offset = this.#ends.get(place) ?? 0
     this.#ends.set(place, offset + 1)
     this.records.push({ id, topic, key, partition, offset })
+    if (!this.arrived.has(id)) this.arrived.set(id, this.#parts.timeline.now)
   }
 
   #refuses(record: OutgoingRecord): boolean {

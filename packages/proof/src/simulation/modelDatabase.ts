@@ -44,6 +44,11 @@ export interface ParkedRow {
   readonly row: OutboxRow
 }
 
+/** A message with a time to be delivered at, where it waits for it. Virtual milliseconds. */
+export interface ScheduledRow extends Pick<OutboxRow, 'number' | 'topic' | 'key' | 'createdAt'> {
+  readonly dueAt: number
+}
+
 /** Parts of a change of the number of lanes. */
 export interface LaneRules {
   /** Every lane goes on where all of them had got to; else, where the one that had got furthest had. */
@@ -74,6 +79,12 @@ export class ModelDatabase {
   laneRules: LaneRules = { fromTheCommonPlace: true, endsLeases: true, movesParked: true }
   /** By number. */
   readonly parked = new ModelRows<ParkedRow>()
+  /** By number, which is that of the row here and not of the message. */
+  readonly scheduled = new ModelRows<ScheduledRow>()
+  /** The last number given to a scheduled message. */
+  #scheduledNumber = 0
+  /** When messages came to the outbox that had been scheduled, by their numbers: at the commit. */
+  readonly moved = new Map<number, number>()
   /** The leaf of the outbox to which new rows go. */
   slot = 0
   /** How far the clock that inboxes go by is ahead, in milliseconds. */
@@ -121,6 +132,18 @@ export class ModelDatabase {
     this.write(transaction, () => this.#remove(row))
     this.outbox.push(row)
     return row
+  }
+
+  /** Puts a message where it waits until it is due; answers its number there. */
+  schedule(transaction: ModelTransaction, row: ScheduledRow): number {
+    const number = ++this.#scheduledNumber
+    this.write(transaction, this.scheduled.put(String(number), row, transaction))
+    return number
+  }
+
+  /** Whether anything was ever scheduled. */
+  get schedules(): boolean {
+    return this.#scheduledNumber > 0
   }
 
   /** Leaves only those rows; a rollback brings the others back. */

@@ -19,7 +19,7 @@ export interface ModelPoolParts {
   /** Every session, so that faults can cut them; one that is cut is taken out. */
   readonly sessions: Set<ModelSession>
   readonly tell: (what: string) => void
-  /** Told of every error of the model itself. */
+  /** Told of every error that nobody planned: of the model itself, and of statements that get into each other's way. */
   readonly unknown: (error: unknown) => void
   /** Knows the statements that come. */
   readonly run: Run
@@ -178,20 +178,21 @@ export class ModelSession {
       this.#asynchronous = values[values.indexOf('synchronous_commit') + 1] === 'off'
     }
     const after = (ms: number, run: () => void) => timeline.after(ms, run)
+    const clock = () => timeline.now
     const transaction = this.#open ?? this.#begin()
     this.#current = transaction
     try {
-      const answer = await this.#parts.run({ database, transaction, text, values, now: timeline.now, after })
+      const answer = await this.#parts.run({ database, transaction, text, values, now: timeline.now, clock, after })
       // What the statement did is undone with its transaction.
       if (error !== null) throw error
       if (transaction !== this.#open) database.commit(transaction)
       if (answer.told !== undefined) this.#parts.tell(answer.told)
       return answer
-    } catch (error) {
+    } catch (caught) {
       database.rollback(transaction)
       if (transaction === this.#open) this.#aborted = true
-      this.#parts.unknown(error)
-      throw error
+      if (caught !== error) this.#parts.unknown(caught)
+      throw caught
     } finally {
       this.#current = null
     }

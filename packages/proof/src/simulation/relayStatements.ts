@@ -1,32 +1,15 @@
 import { inboxRingStatements } from './inboxRingStatements.js'
-import { cursorLock, runChangeLanes } from './lanes.js'
+import { held, lockedCursor } from './laneFence.js'
+import { runChangeLanes } from './lanes.js'
 import type { CursorRow, ModelDatabase, ParkedRow } from './modelDatabase.js'
 import { dataRow } from './outboxRow.js'
 import { lockLeaves, ringStatements } from './ringStatements.js'
-import { type Answer, type Known, type Run, runKnown, type StatementContext } from './statement.js'
+import { scheduledStatements } from './scheduledStatements.js'
+import { type Answer, clockTimestamp, type Known, type Run, runKnown, type StatementContext } from './statement.js'
 import { runProbe, runWindow } from './windowStatements.js'
 
 const one = (...row: (string | null)[]): Answer => ({ rows: [row] })
 const none: Answer = { rows: [] }
-
-/** The row of the lane that a statement names first, locked; undefined where there is no such lane. */
-async function lockedCursor({ database, transaction, text, values }: StatementContext): Promise<CursorRow | undefined> {
-  // FOR UPDATE lets those go on who have the table for themselves; a change of the row does not.
-  if (!text.includes('FOR UPDATE')) await database.locks.take('table relay_cursor', transaction, 'row exclusive')
-  await database.locks.take(cursorLock(Number(values[0])), transaction)
-  return database.cursors.get(String(values[0]), transaction)
-}
-
-/** Fences a write: the row of the lane, locked, if epoch and token are the holder's. */
-async function held(context: StatementContext): Promise<CursorRow | null> {
-  const cursor = await lockedCursor(context)
-  const [, epoch, token] = context.values
-  const fenced = context.text.includes('epoch = $2::bigint AND token = $3::uuid')
-  const allowed = cursor !== undefined && (!fenced || (cursor.epoch === Number(epoch) && cursor.token === token))
-  const current = cursor?.epoch ?? Number(epoch) + 1
-  context.database.writes.push({ epoch: Number(epoch), current, changedRows: allowed ? 1 : 0 })
-  return allowed ? cursor : null
-}
 
 function change({ database, transaction, values }: StatementContext, to: CursorRow): void {
   database.write(transaction, database.cursors.put(String(values[0]), to, transaction))
@@ -50,14 +33,24 @@ const statements: Known = [
   [
     'SET epoch = epoch + 1',
     async (context) => {
-      const { values, now } = context
-      const cursor = await lockedCursor(context)
-      if (cursor === undefined) return none
+      const { values } = context
       const [, token, , leaseMs, ownToken] = values
-      const free = cursor.token === null || cursor.expiresAt === null || cursor.expiresAt < now
-      if (!free && cursor.token !== ownToken) return none
+      const cursor = await lockedCursor(
+        context,
+        (row) =>
+          row.token === null ||
+          row.expiresAt === null ||
+          row.expiresAt < clockTimestamp(context) ||
+          row.token === ownToken,
+      )
+      if (cursor === undefined) return none
       const epoch = cursor.epoch + 1
-      change(context, { ...cursor, epoch, token: token as string, expiresAt: now + Number(leaseMs) })
+      change(context, {
+        ...cursor,
+        epoch,
+        token: token as string,
+        expiresAt: clockTimestamp(context) + Number(leaseMs),
+      })
       return one(String(epoch), cursor.last, cursor.upper, cursor.position)
     },
   ],
@@ -99,7 +92,7 @@ const statements: Known = [
         string | null,
         number,
       ]
-      change(context, { ...cursor, last, upper, position, expiresAt: context.now + leaseMs })
+      change(context, { ...cursor, last, upper, position, expiresAt: clockTimestamp(context) + leaseMs })
       const where = `${last}${position === null ? '' : `, position ${position}`}`
       return { rows: [['1']], told: `the cursor${lane === 0 ? '' : ` of lane ${lane}`} stands at ${where}` }
     },
@@ -109,7 +102,7 @@ const statements: Known = [
     async (context) => {
       const cursor = await held(context)
       if (cursor === null) return none
-      change(context, { ...cursor, expiresAt: context.now + Number(context.values[3]) })
+      change(context, { ...cursor, expiresAt: clockTimestamp(context) + Number(context.values[3]) })
       return one('1')
     },
   ],
@@ -202,11 +195,12 @@ const statements: Known = [
     'NULL::bigint, NULL::uuid',
     async (context) => {
       await lockLeaves(context, true)
-      return runWindow(context.database, context.text, context.values)
+      return runWindow(context.database, context.text, context.values, context.now)
     },
   ],
-  ["'snapshot', pg_current_snapshot()", ({ database }) => runProbe(database)],
+  ["'snapshot', pg_current_snapshot()", ({ database, text, now }) => runProbe(database, text, now)],
   ['FROM "oncebox"."pause"', () => none],
+  ...scheduledStatements,
   ...ringStatements,
   ...inboxRingStatements,
   ['reclaim_publications', () => one('')],

@@ -1,4 +1,4 @@
-import type { ModelRows } from './modelRows.js'
+import type { ModelRows, Version } from './modelRows.js'
 import type { StatementContext } from './statement.js'
 
 /** Writes a row that is locked, or takes its lock first. */
@@ -33,17 +33,42 @@ export async function insertNew<Value>(
  * are gone by then. One that is inserted while the statement waits for another is not among them.
  */
 export async function lockRows<Value>(
-  { database, transaction }: StatementContext,
+  context: StatementContext,
   table: ModelRows<Value>,
   name: string,
   keys: readonly string[],
 ): Promise<[key: string, value: Value][]> {
-  const snapshot = keys.flatMap((key) => {
+  return lockSeen(context, table, name, seenRows(context, table, keys))
+}
+
+/** A row as a statement's snapshot has it. */
+export interface SeenRow<Value> {
+  readonly key: string
+  readonly value: Value
+  readonly version: Version<Value>
+}
+
+/** The rows that a statement which begins now sees. */
+export function seenRows<Value>(
+  { transaction }: StatementContext,
+  table: ModelRows<Value>,
+  keys: readonly string[],
+): SeenRow<Value>[] {
+  return keys.flatMap((key) => {
     const version = table.seen(key, transaction)
-    return version?.value === undefined ? [] : [{ key, version }]
+    return version?.value === undefined ? [] : [{ key, value: version.value, version }]
   })
+}
+
+/** Locks rows of the statement's snapshot, one after the other; answers those that are still there, as they are by then. */
+export async function lockSeen<Value>(
+  { database, transaction }: StatementContext,
+  table: ModelRows<Value>,
+  name: string,
+  seen: readonly SeenRow<Value>[],
+): Promise<[key: string, value: Value][]> {
   const rows: [key: string, value: Value][] = []
-  for (const { key, version } of snapshot) {
+  for (const { key, version } of seen) {
     await database.locks.take(`${name} ${key}`, transaction)
     const value = table.latest(key, version, transaction)
     if (value === undefined) database.locks.giveBack(`${name} ${key}`, transaction)

@@ -1,10 +1,12 @@
 import { createRelay, type Relay } from '@oncebox/relay'
-import { judgeHistory, type Violation } from '@oncebox/testkit'
+import { type History, judgeHistory } from '@oncebox/testkit'
+import type { Broken } from './broken.js'
 import { daysPass } from './daysPass.js'
 import { retryDeadLetters } from './deadLetterDesk.js'
 import type { Defect } from './defect.js'
 import { type Dice, diceOf } from './dice.js'
 import { runInboxStatement } from './inboxStatements.js'
+import { judgeDue } from './judgeDue.js'
 import { ModelBroker } from './modelBroker.js'
 import { ModelDatabase } from './modelDatabase.js'
 import { ModelGroup } from './modelGroup.js'
@@ -23,7 +25,7 @@ import { Timeline } from './timeline.js'
 import { mostSteps, Writers } from './writers.js'
 
 export interface RunResult {
-  readonly violations: readonly Violation[]
+  readonly violations: readonly Broken[]
   /** What happened, a line each; empty unless it was asked for. */
   readonly story: readonly string[]
   /** Of everything that happened, in its order. */
@@ -79,6 +81,8 @@ class ScheduledRun {
   readonly #mostLanes: number
   readonly #statementFaults = new Map<string, StatementFaults>()
   #unknown: unknown
+  /** Errors of the server that no schedule has planned. */
+  readonly #deadlocks: Broken[] = []
   #down = false
   #started = 0
   #arrivedBefore = -1
@@ -172,22 +176,47 @@ class ScheduledRun {
     const { deliveries } = this.#group
     const { effects } = this.#database.inbox
     const refused = refusedByTheGroup(this.#database, this.#schedule)
+    const history: History = {
+      // What is written down as parked is not lost, as long as it is there and nowhere else.
+      emits: this.#writers.committed.filter(({ id }) => !aside.has(id)),
+      rolledBack: this.#writers.rolledBack,
+      records: this.#broker.records,
+      writes: this.#database.writes,
+      ...(withGroup ? { groups: [{ name: 'group', deliveries, effects, refused }] } : {}),
+      settled: true,
+      faults: true,
+    }
     return {
-      violations: judgeHistory({
-        // What is written down as parked is not lost, as long as it is there and nowhere else.
-        emits: this.#writers.committed.filter(({ id }) => !aside.has(id)),
-        rolledBack: this.#writers.rolledBack,
-        records: this.#broker.records,
-        writes: this.#database.writes,
-        ...(withGroup ? { groups: [{ name: 'group', deliveries, effects, refused }] } : {}),
-        settled: true,
-        faults: true,
-      }),
+      violations: [
+        ...(this.#database.schedules ? this.#judgedWithDue(history) : judgeHistory(history)),
+        ...this.#deadlocks.slice(0, 1),
+      ],
       story: this.#story,
       hash: this.#hash,
       steps: this.#timeline.steps,
       published: this.#broker.records.length,
     }
+  }
+
+  /** Turns at the business row say nothing of when a scheduled message comes: among others, the order of turns holds. */
+  #judgedWithDue(history: History): readonly Broken[] {
+    const { committed } = this.#writers
+    const atOnce = new Set(committed.filter(({ dueAt }) => dueAt === null).map(({ id }) => id))
+    const turns = judgeHistory({ ...history, emits: history.emits.filter(({ id }) => atOnce.has(id)) })
+    const { deliveries, effects } = history.groups?.[0] ?? {}
+    const orders = new Map<string, readonly string[]>([['published', this.#broker.records.map(({ id }) => id)]])
+    if (deliveries !== undefined) orders.set('delivered', deliveries)
+    if (effects !== undefined) {
+      orders.set(
+        'applied',
+        effects.map(({ id }) => id),
+      )
+    }
+    return [
+      ...judgeHistory(history).filter(({ rule }) => rule !== 'outOfOrder'),
+      ...turns.filter(({ rule }) => rule === 'outOfOrder'),
+      ...judgeDue({ written: committed, arrived: this.#broker.arrived, moved: this.#database.moved, orders }),
+    ]
   }
 
   /** Looks when something has arrived, and else now and then. */
@@ -236,6 +265,10 @@ class ScheduledRun {
       tell: this.#tell,
       unknown: (error) => {
         if (error instanceof UnknownStatement) this.#unknown ??= error
+        if (isDeadlock(error)) {
+          this.#deadlocks.push({ rule: 'deadlock', message: 'two of the statements waited for each other' })
+          this.#tell('two statements wait for each other, and one of them fails')
+        }
       },
       ...(change === undefined ? {} : { change }),
     })
@@ -272,7 +305,8 @@ class ScheduledRun {
     const { seed, ring, batchMessages } = this.#schedule
     const dice = diceOf(seed, 1, index, this.#started++)
     const faults = this.#faultsOf('relay', index)
-    const pool = this.#poolOf(process, dice, sessions, runRelayStatement, faults, this.#defect.pool?.())
+    const run = this.#defect.relay?.(runRelayStatement) ?? runRelayStatement
+    const pool = this.#poolOf(process, dice, sessions, run, faults, this.#defect.pool?.())
     const publisher = this.#broker.publisher(process, dice)
     const relay = createRelay({
       pool,
@@ -378,6 +412,10 @@ class ScheduledRun {
       this.#tell(`the database is back, and hands out xid ${this.#database.transactions.next} next`)
     })
   }
+}
+
+function isDeadlock(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === '40P01'
 }
 
 /** Messages are numbered by who writes them, and at which step. */

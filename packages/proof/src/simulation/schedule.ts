@@ -1,4 +1,5 @@
 import { type Dice, diceOf } from './dice.js'
+import { withDueTimes } from './dueTimes.js'
 import type { StatementFault } from './statementFaults.js'
 
 /** What a writing transaction does, step by step, with pauses in milliseconds. */
@@ -20,6 +21,8 @@ export interface WriterStep {
   readonly lateMs: number
   /** Only gets a transaction id: something else was written. */
   readonly silent: boolean
+  /** When the message is to be delivered at the earliest, in virtual milliseconds; null, or a time that has passed: at once. */
+  readonly dueAt: number | null
 }
 
 const relayFaults = ['killRelay', 'pauseRelay', 'cutRelay', 'cutRelay', 'crashDatabase', 'stopRelay'] as const
@@ -124,7 +127,10 @@ export function scheduleOf(seed: number): Schedule {
   const dice = diceOf(seed, 0)
   const consumers = dice.chance(0.6) ? 0 : 1 + dice.below(2)
   const relays = dice.chance(0.35) ? 1 : 2
-  const writers = Array.from({ length: 2 + dice.below(6) }, (_, id) => writer(id, dice))
+  const writers = withDueTimes(
+    seed,
+    Array.from({ length: 2 + dice.below(6) }, (_, id) => writer(id, dice)),
+  )
   const faults = Array.from({ length: dice.below(5) }, (_, id): FaultPlan => {
     const kind = consumers > 0 && dice.chance(0.6) ? dice.pick(consumerFaults) : dice.pick(relayFaults)
     // A relay is stopped for longer than its lease, mostly.
@@ -225,7 +231,7 @@ function writer(id: number, dice: Dice): WriterPlan {
   const steps = Array.from({ length: 1 + dice.below(4) }, (): WriterStep => {
     const topic = dice.chance(0.8) ? 'a' : 'b'
     const lateMs = dice.chance(0.15) ? dice.below(150) : 0
-    return { pauseMs: pause(dice), topic, key: dice.pick(keys), lateMs, silent: dice.chance(0.2) }
+    return { pauseMs: pause(dice), topic, key: dice.pick(keys), lateMs, silent: dice.chance(0.2), dueAt: null }
   })
   const fate = dice.next()
   const end =

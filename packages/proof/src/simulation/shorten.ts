@@ -75,6 +75,13 @@ function* candidates(schedule: Schedule): Generator<Schedule> {
       yield { ...schedule, writers: writers.toSpliced(index, 1, shorter) }
     }
   }
+  for (const [index, writer] of writers.entries()) {
+    for (const [at, step] of writer.steps.entries()) {
+      if (step.dueAt === null) continue
+      const steps = writer.steps.with(at, { ...step, dueAt: null })
+      yield { ...schedule, writers: writers.with(index, { ...writer, steps }) }
+    }
+  }
   if (schedule.relays > 1) yield { ...schedule, relays: 1 }
   if (schedule.consumers > 0) yield { ...schedule, consumers: schedule.consumers - 1 }
   if (schedule.partitions > 1) yield { ...schedule, partitions: 1 }

@@ -17,10 +17,27 @@ export interface StatementContext {
   readonly transaction: ModelTransaction
   readonly text: string
   readonly values: readonly unknown[]
-  /** Milliseconds of the server's clock. */
+  /** Milliseconds of the server's clock when the statement began. */
   readonly now: number
+  /** The same as it goes on. Default: it stands still. */
+  readonly clock?: () => number
   /** Plans something at the server. */
   readonly after?: (ms: number, run: () => void) => void
+}
+
+/** `clock_timestamp()`: how late it is, however long the statement has waited. */
+export function clockTimestamp({ clock, now }: StatementContext): number {
+  return clock?.() ?? now
+}
+
+/** A statement that works on several rows gives others time between them. A backend that was ended does nothing more. */
+export function aMoment({ transaction, after }: StatementContext, ms: number): Promise<void> {
+  if (after === undefined || ms === 0) return Promise.resolve()
+  return new Promise((resolve) =>
+    after(ms, () => {
+      if (!transaction.ended) resolve()
+    }),
+  )
 }
 
 /** Takes the lock of a table, and waits for it as long as the transaction's lock_timeout lets it (55P03). */

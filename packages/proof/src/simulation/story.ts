@@ -1,4 +1,4 @@
-import type { Violation } from '@oncebox/testkit'
+import type { Broken } from './broken.js'
 import type { Defect } from './defect.js'
 import { numberOf } from './outboxRow.js'
 import { runSchedule } from './runSchedule.js'
@@ -24,6 +24,6 @@ function told(story: readonly string[]): readonly string[] {
 }
 
 /** Messages by their short names, as in stories. */
-function named({ message }: Violation): string {
+function named({ message }: Broken): string {
   return message.replaceAll(/\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, (id) => `m${numberOf(id)}`)
 }

@@ -1,6 +1,7 @@
 import { shareIn } from './lanes.js'
 import type { ModelDatabase } from './modelDatabase.js'
 import { dataRow, headerRow, type OutboxRow } from './outboxRow.js'
+import { isAnyDue } from './scheduledStatements.js'
 import { parseSnapshot, snapshotText, visibleIn } from './snapshots.js'
 import type { Answer } from './statement.js'
 
@@ -8,10 +9,10 @@ import type { Answer } from './statement.js'
  * Runs a statement that reads a window as its text says: which arms it has, what it orders by, where it begins. What the
  * text does not have, the model does not do.
  */
-export function runWindow(database: ModelDatabase, text: string, values: readonly unknown[]): Answer {
+export function runWindow(database: ModelDatabase, text: string, values: readonly unknown[], now = 0): Answer {
   const [lastText, limit, upperText, after] = values as [string, number, string?, string?]
   const last = parseSnapshot(lastText)
-  const now = database.snapshot()
+  const upTo = database.snapshot()
   const conditions: ((row: OutboxRow) => boolean)[] = []
   const arms: ((row: OutboxRow) => boolean)[] = []
   if (text.includes('xid >= pg_snapshot_xmax($1::pg_snapshot)')) arms.push(({ xid }) => xid >= last.xmax)
@@ -37,14 +38,15 @@ export function runWindow(database: ModelDatabase, text: string, values: readonl
   if (order === 'position') rows.sort((a, b) => a.position - b.position)
   if (order === 'xid') rows.sort((a, b) => a.xid - b.xid || a.position - b.position)
   const read = rows.slice(0, limit)
-  const wire = [...(runProbe(database).wire ?? []), ...read.map((row) => dataRow(row))]
+  const wire = [...(runProbe(database, text, now).wire ?? []), ...read.map((row) => dataRow(row))]
   if (read.length === 0) return { rows: [], wire }
   const names = read.map(({ number }) => `m${number}`).join(' ')
-  return { rows: [], wire, told: `a window from ${lastText} to ${snapshotText(now)} holds ${names}` }
+  return { rows: [], wire, told: `a window from ${lastText} to ${snapshotText(upTo)} holds ${names}` }
 }
 
 /** Runs the statement that asks for the snapshot alone. */
-export function runProbe(database: ModelDatabase): Answer {
-  const header = { snapshot: snapshotText(database.snapshot()), recovery: false, xid: null, due: false }
+export function runProbe(database: ModelDatabase, text: string, now: number): Answer {
+  const due = isAnyDue(database, text, now)
+  const header = { snapshot: snapshotText(database.snapshot()), recovery: false, xid: null, due }
   return { rows: [], wire: [headerRow(JSON.stringify(header))] }
 }

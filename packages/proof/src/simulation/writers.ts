@@ -14,15 +14,27 @@ export interface WriterParts {
   readonly tell: (what: string) => void
 }
 
+/** A message as its writer left it, with times in virtual milliseconds. */
+export interface WrittenMessage extends CommittedEmit {
+  /** Null: it went into the outbox at once. */
+  readonly dueAt: number | null
+  /** Rises in the order in which messages were written. */
+  readonly place: number
+  readonly writtenAt: number
+  /** Infinite, until its transaction has committed. */
+  readonly committedAt: number
+}
+
 /** The transactions that write: what they committed, and in which turns they held the rows. */
 export class Writers {
-  readonly committed: CommittedEmit[] = []
+  readonly committed: WrittenMessage[] = []
   readonly rolledBack: string[] = []
   /** Writers that have not come to their end. */
   open = 0
   readonly #parts: WriterParts
   readonly #running = new Set<Writer>()
   readonly #turns = new Map<string, number>()
+  #places = 0
 
   constructor(parts: WriterParts) {
     this.#parts = parts
@@ -73,8 +85,9 @@ export class Writers {
     })
   }
 
-  #emit(writer: Writer, { topic, key, lateMs, silent }: WriterStep, number: number, done: () => void): void {
+  #emit(writer: Writer, step: WriterStep, number: number, done: () => void): void {
     const { database, timeline, tell } = this.#parts
+    const { topic, key, lateMs, silent, dueAt } = step
     if (silent) {
       database.write(writer.transaction, () => undefined)
       tell(`t${writer.plan.id} writes something (xid ${writer.transaction.xid})`)
@@ -84,11 +97,20 @@ export class Writers {
     const place = `${topic} ${key}`
     const turn = (this.#turns.get(place) ?? 0) + 1
     this.#turns.set(place, turn)
-    const defaults = database.defaults(writer.transaction, timeline.now)
+    const now = timeline.now
+    const written = { id: idOf(number), topic, key, turn, place: ++this.#places, writtenAt: now, committedAt: Infinity }
+    if (dueAt !== null && dueAt > now) {
+      database.schedule(writer.transaction, { number, topic, key, createdAt: now, dueAt })
+      writer.emits.push({ ...written, dueAt })
+      tell(`t${writer.plan.id} schedules m${number} to ${topic} with key ${key} for ${dueAt} ms`)
+      done()
+      return
+    }
+    const defaults = database.defaults(writer.transaction, now)
     const insert = (): void => {
       if (writer.over) return
       const row = database.insert(writer.transaction, { number, topic, key }, defaults)
-      writer.emits.push({ id: idOf(number), topic, key, turn })
+      writer.emits.push({ ...written, dueAt: null })
       tell(`t${writer.plan.id} emits m${number} to ${topic} with key ${key} (xid ${row.xid}, position ${row.position})`)
       done()
     }
@@ -134,7 +156,8 @@ export class Writers {
     writer.over = true
     this.#running.delete(writer)
     this.open--
-    if (committed) this.committed.push(...writer.emits)
+    const committedAt = this.#parts.timeline.now
+    if (committed) this.committed.push(...writer.emits.map((emit) => ({ ...emit, committedAt })))
     else this.rolledBack.push(...writer.emits.map(({ id }) => id))
     this.#parts.tell(`t${writer.plan.id} ${how}`)
   }
@@ -149,7 +172,7 @@ export class Writers {
 class Writer {
   readonly plan: WriterPlan
   readonly transaction: ModelTransaction
-  readonly emits: CommittedEmit[] = []
+  readonly emits: WrittenMessage[] = []
   highest = ''
   prepared = false
   over = false

@@ -1,7 +1,6 @@
 import type { Tx, WireRecord } from '@oncebox/core'
-import { fromPg } from '@oncebox/core/pg'
 import { migrate, tables as tablesOf } from '@oncebox/schema'
-import { type PostgresServer, startPostgres, until } from '@oncebox/testkit'
+import { type PostgresServer, startPostgres } from '@oncebox/testkit'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readAttempts, recordAttempt, startAttempt, takeBackAttempt } from '../../../inbox/src/attempts.js'
@@ -16,13 +15,11 @@ import { countKeysAside, keyPlaceOf, lockParkedKeys, park } from '../../../inbox
 import { redriveKey } from '../../../inbox/src/redriveKey.js'
 import { redriveLetter } from '../../../inbox/src/redriveLetter.js'
 import type { RedriveParts } from '../../../inbox/src/redriveRun.js'
-import { type Dice, diceOf } from '../../src/simulation/dice.js'
+import type { Dice } from '../../src/simulation/dice.js'
 import { runInboxStatement } from '../../src/simulation/inboxStatements.js'
 import { ModelDatabase } from '../../src/simulation/modelDatabase.js'
-import { modelPool } from '../../src/simulation/modelPool.js'
 import { idOf } from '../../src/simulation/outboxRow.js'
-import { SimulatedProcess } from '../../src/simulation/process.js'
-import { Timeline } from '../../src/simulation/timeline.js'
+import { type Operation, runTwins, type TwinRun } from './twins.js'
 
 // The inbox's own statements on Postgres and on the model: three sessions at a time, at random, with what waits for whom.
 
@@ -105,17 +102,15 @@ async function claimed(tx: Tx, redrive: (parts: RedriveParts<unknown>) => Promis
   )
 }
 
-type Operation = (tx: Tx) => Promise<unknown>
-
 /** What both sides are asked to do; what it answers has no numbers and times, which are not the same there. */
-function operationAtRandom(dice: Dice): readonly [name: string, operation: Operation] {
+function operationAtRandom(dice: Dice): Operation {
   const number = dice.below(9)
   const item = itemOf(number)
   const key = keyOf(number)
   const soon = dice.chance(0.7)
   const holder = dice.pick(holders)
   const partition = { topic: 'a', topicId: '', partition: number % 2 }
-  const operations: readonly (readonly [string, Operation])[] = [
+  const operations: readonly Operation[] = [
     ['insertIds', async (tx) => (await insertIds(tx, tables, group, [item.id], null)).has(item.id.identity)],
     ['lockParkedKeys', async (tx) => [...(await lockParkedKeys(tx, tables, group, [item, itemOf(number + 1)]))].sort()],
     [
@@ -178,141 +173,21 @@ function operationAtRandom(dice: Dice): readonly [name: string, operation: Opera
   return dice.pick(operations)
 }
 
-/** One session on both sides. */
-interface Twin {
-  readonly client: pg.Client & { processID?: number }
-  readonly model: Tx
-  /** What it waits for: the answers to come. */
-  waiting: { readonly what: string; readonly real: Pending; readonly model: Pending } | null
-  open: boolean
-}
-
-interface Pending {
-  ended: boolean
-  readonly answer: Promise<unknown>
-}
-
-function pending(work: Promise<unknown>): Pending {
-  const state: { ended: boolean; answer: Promise<unknown> } = { ended: false, answer: Promise.resolve() }
-  state.answer = work
-    .then(
-      (answer) => answer ?? null,
-      ({ code, message }: Error & { code?: string }) => `failed: ${code ?? message}`,
-    )
-    .finally(() => {
-      state.ended = true
-    })
-  return state
-}
-
-/** Resolves once the statement has ended, or waits for somebody. */
-async function settledInPostgres({ client }: Twin, real: Pending): Promise<void> {
-  await until(
-    async () => {
-      if (real.ended) return true
-      const { rows } = await observer.query('SELECT cardinality(pg_blocking_pids($1)) AS blockers', [client.processID])
-      return rows[0].blockers > 0
-    },
-    { what: 'a statement that ends or waits' },
-  )
-}
-
-/** Lets two sides do the same until the dice end it; answers how much was done, and how often somebody waited. */
-async function runTwins(seed: number): Promise<{ readonly done: number; readonly waited: number }> {
+/** Answers how much was done, and how often somebody waited. */
+async function runParking(seed: number): Promise<TwinRun> {
   await observer.query(
     `TRUNCATE oncebox.inbox, oncebox.parked_key, oncebox.parked_delivery, oncebox.dead_letter, oncebox.attempt,
        oncebox.held_partition`,
   )
-  const dice = diceOf(seed)
-  const timeline = new Timeline()
   const database = new ModelDatabase()
-  const nothing = (): void => undefined
-  let mistake: unknown
-  const pool = modelPool({
-    database,
-    timeline,
-    process: new SimulatedProcess(timeline),
-    dice: diceOf(seed, 1),
-    reachable: () => true,
-    sessions: new Set(),
-    tell: nothing,
-    unknown: (caught) => {
-      if (!(caught instanceof Error) || !('code' in caught)) mistake = caught
-    },
-    run: runInboxStatement,
-  })
-  const settle = (): Promise<void> => timeline.run(timeline.now + 100, () => false)
-  const twins: Twin[] = []
-  for (const client of clients) {
-    const connecting = pool.connect()
-    await settle()
-    const session = await connecting
-    const model: Tx = {
-      query: async (text, values) => ({ rows: (await session.query(text, [...(values ?? [])])).rows as never[] }),
-    }
-    twins.push({ client, model, waiting: null, open: false })
-  }
-  let done = 0
-  let waited = 0
-  for (let step = 0; step < 60; step++) {
-    const free = twins.filter(({ waiting }) => waiting === null)
-    if (free.length === 0) break
-    const twin = dice.pick(free)
-    const fate = dice.next()
-    const [what, operation] = !twin.open
-      ? (['BEGIN', (tx: Tx) => tx.query('BEGIN').then(() => null)] as const)
-      : fate < 0.18
-        ? (['COMMIT', (tx: Tx) => tx.query('COMMIT').then(() => null)] as const)
-        : fate < 0.24
-          ? (['ROLLBACK', (tx: Tx) => tx.query('ROLLBACK').then(() => null)] as const)
-          : operationAtRandom(dice)
-    twin.open = what !== 'COMMIT' && what !== 'ROLLBACK'
-    // Who of two goes first that wait for the end of one transaction is chance in Postgres.
-    if (!twin.open && free.length === 1) break
-    const real = pending(operation(fromPg(twin.client)))
-    const model = pending(operation(twin.model))
-    twin.waiting = { what, real, model }
-    await settle()
-    if (mistake !== undefined) throw mistake
-    let deadlock = false
-    // Whoever was waiting may go on by this, and whoever waits for them.
-    for (const each of [twin, ...twins.filter((other) => other !== twin)]) {
-      if (each.waiting === null) continue
-      const { what: asked, real: inPostgres, model: inModel } = each.waiting
-      const told = `seed ${seed}, step ${step}: ${asked}`
-      if (!inModel.ended) {
-        await settledInPostgres(each, inPostgres)
-        expect(inPostgres.ended, `${told} waits in the model`).toBe(false)
-        waited++
-        continue
-      }
-      const answer = await inModel.answer
-      deadlock ||= answer === 'failed: 40P01'
-      if (deadlock) break
-      expect(await inPostgres.answer, told).toEqual(answer)
-      each.waiting = null
-      done++
-    }
-    if (deadlock) break
-  }
-  // Again, until it is heard: a session that has not begun to wait yet does not notice.
-  const unanswered = () => twins.filter(({ waiting }) => waiting?.real.ended === false)
-  await until(
-    async () => {
-      for (const { client } of unanswered()) await observer.query('SELECT pg_cancel_backend($1)', [client.processID])
-      return unanswered().length === 0
-    },
-    { what: 'the statements that wait to end' },
-  )
-  await Promise.all(twins.map(({ client }) => client.query('ROLLBACK')))
-  return { done, waited }
+  return runTwins({ seed, clients, observer, database, run: runInboxStatement, operation: operationAtRandom })
 }
 
 test('keys that wait, dead letters, attempts, ids and held partitions: the model answers as Postgres does, and waits where it waits', async () => {
   let done = 0
   let waited = 0
   for (let seed = 1; seed <= 40; seed++) {
-    const run = await runTwins(seed)
+    const run = await runParking(seed)
     done += run.done
     waited += run.waited
   }
