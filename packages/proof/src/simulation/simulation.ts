@@ -7,7 +7,7 @@ import { storyOf } from './story.js'
 /** Seeds of a full run, and of a slice. */
 const seedsOf = { full: 200_000, slice: 1_500 }
 /** A defect that so many seeds do not find is not found. */
-const seedsForDefect = 2_000
+const seedsForDefect = 5_000
 /** Violations that are told at length. */
 const mostStories = 3
 

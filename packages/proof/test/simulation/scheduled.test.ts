@@ -119,7 +119,7 @@ function operations(): (dice: Dice) => Operation {
     if (fate < 0.66) return ['is anything due', isDue]
     const limit = dice.pick([1, 2, 10])
     const lease = leaseOf(lane, dice.chance(0.9) ? 1 : epoch)
-    return [`move ${limit}`, (tx) => moveDue(sessionOn(tx), tables, lease, limit)]
+    return [`move ${limit}`, (tx) => moveDue(sessionOn(tx), tables, lease, { messages: limit, bytes: 1_000_000 })]
   }
 }
 
