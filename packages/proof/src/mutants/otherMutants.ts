@@ -42,6 +42,13 @@ export const otherMutants: readonly Mutant[] = [
     suite: { file: 'packages/core/test/database.test.ts' },
   },
   {
+    name: 'a connection that does not come is waited for without end',
+    breaks: 'G1',
+    file: 'packages/core/dist/takeClient.js',
+    edits: [{ find: '}, timeoutMs);', replace: '}, 2 ** 31 - 1);' }],
+    suite: { file: 'packages/core/test/takeClient.test.ts' },
+  },
+  {
     name: 'two with one business key do not wait for each other',
     breaks: 'G3',
     file: 'packages/guards/dist/businessKey.js',

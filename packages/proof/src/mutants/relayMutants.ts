@@ -187,6 +187,32 @@ export const relayMutants: readonly Mutant[] = [
     suite: { file: test('lanes'), tests: 'a relay whose lane is no more' },
   },
   {
+    name: 'a standby may wait for an answer as long as for a window',
+    breaks: 'G1',
+    file: dist('session'),
+    edits: [{ find: 'query_timeout = this.#timeoutMs', replace: 'query_timeout = this.#wireTimeoutMs' }],
+    suite: { file: test('session'), tests: 'only windows' },
+  },
+  {
+    name: 'the lease is not renewed while what waits aside is read',
+    breaks: 'G1',
+    file: dist('tenure'),
+    edits: [
+      {
+        find: 'const loops = [this.#keeper.run(signal),',
+        replace: 'const loops = [loaded.then(() => this.#keeper.run(signal)),',
+      },
+    ],
+    suite: { file: test('loading'), tests: 'keeps its lane meanwhile' },
+  },
+  {
+    name: 'lanes lock what is due in no order',
+    breaks: 'G1',
+    file: dist('scheduled'),
+    edits: [{ find: 'number = ANY (ARRAY(', replace: 'number IN ((' }],
+    suite: { file: test('scheduled'), tests: 'never crosswise' },
+  },
+  {
     name: 'keys move when a topic grows',
     breaks: 'G4',
     file: dist('partitions'),
