@@ -186,6 +186,8 @@ export class PublishLoop {
       this.#moveTopicAside(topic, 'PAUSED')
       tell('paused', topic)
     }
+    // Failures of what has gone aside say nothing any more; as long as they count, nothing would ever be released.
+    if (paused.length > 0 && this.#backlog.size === 0) this.#callsWithoutAck = 0
     for (const topic of resumed) {
       sideTrack.groups.resume(topic, settings.clock.now())
       tell('resumed', topic)

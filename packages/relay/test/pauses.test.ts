@@ -125,6 +125,21 @@ describe('a paused topic', () => {
   })
 })
 
+describe('a paused topic that had been failing', () => {
+  test('G1: goes on by itself, also when nothing else has been published since', async () => {
+    await using at = await bench()
+    await relayOf(at, { parkAfterMs: 600_000 }).start()
+    at.transport.disconnect()
+    await at.emit('t', 'k', '1')
+    await until(() => at.events.some(({ event }) => event === 'publish_failed'), { what: 'a failure' })
+    await pauseTopic(at, 't')
+    await until(async () => (await parked(at)).length === 1, { what: 'the message to wait aside' })
+    at.transport.reconnect()
+    await resume(at)
+    await published(at, 't', ['1'])
+  })
+})
+
 describe('a paused lane', () => {
   test('G1: publishes nothing, keeps its lease, and goes on where it stood; a stop is not held up by it', async () => {
     await using at = await bench()

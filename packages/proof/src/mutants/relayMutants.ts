@@ -232,6 +232,13 @@ export const relayMutants: readonly Mutant[] = [
     suite: { file: test('repin'), tests: 'has not looked at the pause yet' },
   },
   {
+    name: 'what failed before its topic was paused keeps it from going on',
+    breaks: 'G1',
+    file: dist('publishLoop'),
+    edits: [{ find: 'if (paused.length > 0 && this.#backlog.size === 0)', replace: 'if (false)' }],
+    suite: { file: test('pauses'), tests: 'goes on by itself' },
+  },
+  {
     name: 'windows end at the oldest transaction that runs',
     breaks: 'G5',
     file: dist('windowQuery'),
