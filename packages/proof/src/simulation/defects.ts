@@ -2,6 +2,7 @@ import type { Publisher } from '@oncebox/transport'
 import type { Defect } from './defect.js'
 import type { LaneRules } from './modelDatabase.js'
 import type { SessionChange } from './modelPool.js'
+import { pauseDefects } from './pauseDefects.js'
 import { scheduledDefects } from './scheduledDefects.js'
 import type { Answer } from './statement.js'
 
@@ -156,6 +157,7 @@ export const defects: Readonly<Record<string, Defect>> = {
     }),
   },
   ...scheduledDefects,
+  ...pauseDefects,
 }
 
 const firstArm = 'xid >= pg_snapshot_xmax($1::pg_snapshot)'

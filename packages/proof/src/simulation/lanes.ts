@@ -1,4 +1,5 @@
 import type { CursorRow, ModelDatabase, ModelTransaction } from './modelDatabase.js'
+import { endPause } from './pauseStatements.js'
 import { parseSnapshot, type Snapshot, snapshotText } from './snapshots.js'
 
 /** `hashtextextended(key, 0) & 9223372036854775807` of the keys that there are, as Postgres has it. */
@@ -65,6 +66,11 @@ export async function runChangeLanes(
     const row = parked.get(number, transaction)
     if (row === undefined) continue
     database.write(transaction, parked.put(number, { ...row, lane: laneOf(row.row.key, wanted) }, transaction))
+  }
+  for (const [key] of lanesBefore > wanted ? database.pauses.entries(transaction) : []) {
+    const lane = /^lane (\d+)$/.exec(key)?.[1]
+    const context = { database, transaction, text: '', values: [], now: 0 }
+    if (lane !== undefined && Number(lane) >= wanted) await endPause(context, { lane: Number(lane) })
   }
   return { lanesBefore, exact }
 }

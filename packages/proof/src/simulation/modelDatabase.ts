@@ -79,6 +79,8 @@ export class ModelDatabase {
   laneRules: LaneRules = { fromTheCommonPlace: true, endsLeases: true, movesParked: true }
   /** By number. */
   readonly parked = new ModelRows<ParkedRow>()
+  /** What operators have paused and not resumed, by what it is. */
+  readonly pauses = new ModelRows<true>()
   /** By number, which is that of the row here and not of the message. */
   readonly scheduled = new ModelRows<ScheduledRow>()
   /** The last number given to a scheduled message. */

@@ -3,6 +3,7 @@ import { held, lockedCursor } from './laneFence.js'
 import { runChangeLanes } from './lanes.js'
 import type { CursorRow, ModelDatabase, ParkedRow } from './modelDatabase.js'
 import { dataRow } from './outboxRow.js'
+import { pauseStatements } from './pauseStatements.js'
 import { lockLeaves, ringStatements } from './ringStatements.js'
 import { scheduledStatements } from './scheduledStatements.js'
 import { type Answer, clockTimestamp, type Known, type Run, runKnown, type StatementContext } from './statement.js'
@@ -199,7 +200,7 @@ const statements: Known = [
     },
   ],
   ["'snapshot', pg_current_snapshot()", ({ database, text, now }) => runProbe(database, text, now)],
-  ['FROM "oncebox"."pause"', () => none],
+  ...pauseStatements,
   ...scheduledStatements,
   ...ringStatements,
   ...inboxRingStatements,

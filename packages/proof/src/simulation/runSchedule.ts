@@ -13,10 +13,11 @@ import { ModelGroup } from './modelGroup.js'
 import { type ModelSession, modelPool, type SessionChange } from './modelPool.js'
 import { Operator } from './operator.js'
 import { numberOf } from './outboxRow.js'
+import { PauseWatch } from './pauseWatch.js'
 import { SimulatedProcess } from './process.js'
 import { runRelayStatement } from './relayStatements.js'
 import { toldEvent } from './relayStory.js'
-import type { FaultPlan, Schedule } from './schedule.js'
+import { type FaultPlan, mostLanes, type Schedule } from './schedule.js'
 import { startConsumer } from './simulatedConsumer.js'
 import { asideAtTheRelay, refusedByTheGroup } from './standing.js'
 import { type Run, UnknownStatement } from './statement.js'
@@ -76,6 +77,7 @@ class ScheduledRun {
   readonly #tells: boolean
   readonly #everyRelay: Relay[] = []
   readonly #operator: Operator
+  readonly #pauses: PauseWatch
   readonly #operatorSessions = new Set<ModelSession>()
   /** The most lanes that there are at any time. */
   readonly #mostLanes: number
@@ -94,7 +96,7 @@ class ScheduledRun {
     this.#database = new ModelDatabase(schedule.lanes)
     this.#database.outboxIsReclaimed = schedule.ring !== null
     this.#database.laneRules = { ...this.#database.laneRules, ...defect.laneRules }
-    this.#mostLanes = Math.max(schedule.lanes, ...schedule.laneChanges.map(({ lanes }) => lanes))
+    this.#mostLanes = mostLanes(schedule)
     this.#broker = new ModelBroker({
       timeline: this.#timeline,
       partitions: schedule.partitions,
@@ -114,7 +116,8 @@ class ScheduledRun {
     const dice = diceOf(schedule.seed, 7)
     const nothing = new StatementFaults([], this.#tell)
     const pool = this.#poolOf(process, dice, this.#operatorSessions, runRelayStatement, nothing)
-    this.#operator = new Operator(pool, process, this.#tell)
+    this.#pauses = new PauseWatch(() => this.#timeline.now)
+    this.#operator = new Operator({ pool, process, watch: this.#pauses, tell: this.#tell })
   }
 
   /** Of one relay or consumer, whichever of its lives it is. */
@@ -130,7 +133,7 @@ class ScheduledRun {
   }
 
   async result(): Promise<RunResult> {
-    const { writers, faults, relays, laneChanges, consumers } = this.#schedule
+    const { writers, faults, relays, laneChanges, pauses, consumers } = this.#schedule
     const timeline = this.#timeline
     for (const plan of writers) this.#writers.start(plan)
     for (const fault of faults) timeline.after(fault.at, () => this.#strike(fault))
@@ -139,6 +142,7 @@ class ScheduledRun {
       retryDeadLetters({ database, timeline, reachable, tell })
     }
     for (const plan of laneChanges) this.#operator.plan(plan)
+    for (const plan of pauses) this.#operator.planPause(plan)
     for (let index = 0; index < relays * this.#mostLanes; index++) this.#startRelay(index)
     for (let index = 0; index < consumers; index++) this.#startConsumer(index)
     this.#flushNow()
@@ -190,6 +194,7 @@ class ScheduledRun {
       violations: [
         ...(this.#database.schedules ? this.#judgedWithDue(history) : judgeHistory(history)),
         ...this.#deadlocks.slice(0, 1),
+        ...this.#pauses.broken.slice(0, 1),
       ],
       story: this.#story,
       hash: this.#hash,
@@ -302,20 +307,23 @@ class ScheduledRun {
   #startRelay(index: number): void {
     const process = new SimulatedProcess(this.#timeline)
     const sessions = new Set<ModelSession>()
-    const { seed, ring, batchMessages } = this.#schedule
+    const { seed, ring, batchMessages, pauses } = this.#schedule
+    const lane = index % this.#mostLanes
+    const { heard, watched } = this.#pauses.relay(lane)
     const dice = diceOf(seed, 1, index, this.#started++)
     const faults = this.#faultsOf('relay', index)
     const run = this.#defect.relay?.(runRelayStatement) ?? runRelayStatement
     const pool = this.#poolOf(process, dice, sessions, run, faults, this.#defect.pool?.())
-    const publisher = this.#broker.publisher(process, dice)
+    const publisher = watched(this.#broker.publisher(process, dice))
     const relay = createRelay({
       pool,
       publisher: this.#defect.publisher?.(publisher) ?? publisher,
-      lane: index % this.#mostLanes,
+      lane,
       leaseMs,
       batchMessages,
       parkAfterMs: 400,
       topicRetryMs: 100,
+      pauseLookMs: pauses.length > 0 ? 40 : 1_000,
       retentionMs: ring?.retentionMs ?? 1_000_000,
       leafWidthMs: ring?.leafWidthMs ?? 1_000_000,
       reclaimEveryMs: ring?.everyMs ?? 1_000_000,
@@ -325,6 +333,7 @@ class ScheduledRun {
       holder: `relay ${index}`,
       onEvent: (event) => {
         this.#tell(`relay ${index}: ${toldEvent(event)}`)
+        heard(event)
         // Its supervisor starts it again: there may be such a lane once more.
         if (event.event === 'lane_removed') this.#timeline.after(100, () => this.#replace(index))
       },

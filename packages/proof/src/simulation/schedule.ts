@@ -1,5 +1,6 @@
 import { type Dice, diceOf } from './dice.js'
 import { withDueTimes } from './dueTimes.js'
+import { type PausePlan, pausesOf } from './pausePlans.js'
 import type { StatementFault } from './statementFaults.js'
 
 /** What a writing transaction does, step by step, with pauses in milliseconds. */
@@ -95,6 +96,7 @@ export interface Schedule {
   /** At the beginning. */
   readonly lanes: number
   readonly laneChanges: readonly LaneChangePlan[]
+  readonly pauses: readonly PausePlan[]
   /** None: only what is at the broker is looked at. */
   readonly consumers: number
   /** How long handlers take at most. */
@@ -140,10 +142,12 @@ export function scheduleOf(seed: number): Schedule {
   const refused = dice.chance(0.15)
     ? [{ writer: dice.below(writers.length), step: 0, until: dice.chance(0.3) ? never : 300 + dice.below(1_500) }]
     : []
+  const shared = sharing(seed)
   return {
     seed,
     relays,
-    ...sharing(seed),
+    ...shared,
+    pauses: pausesOf(seed, mostLanes(shared), 2 * span),
     consumers,
     handlerMs: dice.chance(0.5) ? 0 : 20,
     partitions: 1 + dice.below(2),
@@ -189,6 +193,11 @@ function poisonOf(seed: number, writers: number): PoisonPlan {
   // What becomes a dead letter and is not asked for again may end its process for as long as anybody tries.
   if (policy !== 'skip') return { policy, messages }
   return { policy, messages: messages.map((message) => (message.kills ? { ...message, until: never } : message)) }
+}
+
+/** How many lanes there are at any time. */
+export function mostLanes({ lanes, laneChanges }: Pick<Schedule, 'lanes' | 'laneChanges'>): number {
+  return Math.max(lanes, ...laneChanges.map((change) => change.lanes))
 }
 
 /** Mostly one lane, as most have. */

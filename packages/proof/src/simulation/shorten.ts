@@ -24,6 +24,7 @@ export function sizeOf({
   faults,
   statementFaults,
   laneChanges,
+  pauses,
   refused,
   missing,
   poison,
@@ -35,7 +36,7 @@ export function sizeOf({
 }: Schedule): number {
   const steps = writers.reduce((sum, { steps: each }) => sum + each.length + 1, 0)
   const broker = Object.values(brokerFaults).filter((probability) => probability > 0).length
-  const troubles = [faults, statementFaults, laneChanges, refused, missing, poison.messages].reduce(
+  const troubles = [faults, statementFaults, laneChanges, pauses, refused, missing, poison.messages].reduce(
     (sum, { length }) => sum + length,
     0,
   )
@@ -43,13 +44,14 @@ export function sizeOf({
 }
 
 function* candidates(schedule: Schedule): Generator<Schedule> {
-  const { writers, faults, statementFaults, laneChanges, poison, refused, missing, brokerFaults } = schedule
+  const { writers, faults, statementFaults, laneChanges, pauses, poison, refused, missing, brokerFaults } = schedule
   for (const [index] of writers.entries()) yield { ...schedule, writers: writers.toSpliced(index, 1) }
   for (const [index] of faults.entries()) yield { ...schedule, faults: faults.toSpliced(index, 1) }
   for (const [index] of statementFaults.entries()) {
     yield { ...schedule, statementFaults: statementFaults.toSpliced(index, 1) }
   }
   for (const [index] of laneChanges.entries()) yield { ...schedule, laneChanges: laneChanges.toSpliced(index, 1) }
+  for (const [index] of pauses.entries()) yield { ...schedule, pauses: pauses.toSpliced(index, 1) }
   if (schedule.lanes > 1) yield { ...schedule, lanes: schedule.lanes - 1 }
   for (const [index] of poison.messages.entries()) {
     yield { ...schedule, poison: { ...poison, messages: poison.messages.toSpliced(index, 1) } }
