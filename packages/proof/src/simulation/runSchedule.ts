@@ -1,12 +1,11 @@
 import { createRelay, type Relay } from '@oncebox/relay'
-import { type History, judgeHistory } from '@oncebox/testkit'
 import type { Broken } from './broken.js'
 import { daysPass } from './daysPass.js'
 import { retryDeadLetters } from './deadLetterDesk.js'
 import type { Defect } from './defect.js'
 import { type Dice, diceOf } from './dice.js'
 import { runInboxStatement } from './inboxStatements.js'
-import { judgeDue } from './judgeDue.js'
+import { judgeRun } from './judgeRun.js'
 import { ModelBroker } from './modelBroker.js'
 import { ModelDatabase } from './modelDatabase.js'
 import { ModelGroup } from './modelGroup.js'
@@ -156,7 +155,7 @@ class ScheduledRun {
     const done = (): boolean => quiet() && timeline.now >= Math.max(lastFault, lastDay) && this.#arrived()
     await timeline.run(patience, done)
     for (const { process } of [...this.#relays, ...this.#consumers]) process.kill()
-    const result = this.#judged(consumers > 0)
+    const result = this.#judged()
     // Signals with listeners stay in memory until they abort, whoever is dead.
     for (const relay of this.#everyRelay) void relay.stop({ deadlineMs: 0 }).catch(() => undefined)
     if (this.#unknown !== undefined) throw this.#unknown
@@ -175,24 +174,11 @@ class ScheduledRun {
     return daysPass(days, { database, broker, timeline, process, pool, tell })
   }
 
-  #judged(withGroup: boolean): RunResult {
-    const aside = asideAtTheRelay(this.#database, this.#schedule, this.#broker.records, patience)
-    const { deliveries } = this.#group
-    const { effects } = this.#database.inbox
-    const refused = refusedByTheGroup(this.#database, this.#schedule)
-    const history: History = {
-      // What is written down as parked is not lost, as long as it is there and nowhere else.
-      emits: this.#writers.committed.filter(({ id }) => !aside.has(id)),
-      rolledBack: this.#writers.rolledBack,
-      records: this.#broker.records,
-      writes: this.#database.writes,
-      ...(withGroup ? { groups: [{ name: 'group', deliveries, effects, refused }] } : {}),
-      settled: true,
-      faults: true,
-    }
+  #judged(): RunResult {
+    const parts = { schedule: this.#schedule, database: this.#database, broker: this.#broker, writers: this.#writers }
     return {
       violations: [
-        ...(this.#database.schedules ? this.#judgedWithDue(history) : judgeHistory(history)),
+        ...judgeRun({ ...parts, group: this.#group, ends: patience }),
         ...this.#deadlocks.slice(0, 1),
         ...this.#pauses.broken.slice(0, 1),
       ],
@@ -201,27 +187,6 @@ class ScheduledRun {
       steps: this.#timeline.steps,
       published: this.#broker.records.length,
     }
-  }
-
-  /** Turns at the business row say nothing of when a scheduled message comes: among others, the order of turns holds. */
-  #judgedWithDue(history: History): readonly Broken[] {
-    const { committed } = this.#writers
-    const atOnce = new Set(committed.filter(({ dueAt }) => dueAt === null).map(({ id }) => id))
-    const turns = judgeHistory({ ...history, emits: history.emits.filter(({ id }) => atOnce.has(id)) })
-    const { deliveries, effects } = history.groups?.[0] ?? {}
-    const orders = new Map<string, readonly string[]>([['published', this.#broker.records.map(({ id }) => id)]])
-    if (deliveries !== undefined) orders.set('delivered', deliveries)
-    if (effects !== undefined) {
-      orders.set(
-        'applied',
-        effects.map(({ id }) => id),
-      )
-    }
-    return [
-      ...judgeHistory(history).filter(({ rule }) => rule !== 'outOfOrder'),
-      ...turns.filter(({ rule }) => rule === 'outOfOrder'),
-      ...judgeDue({ written: committed, arrived: this.#broker.arrived, moved: this.#database.moved, orders }),
-    ]
   }
 
   /** Looks when something has arrived, and else now and then. */
