@@ -13,7 +13,7 @@ export interface Message<Data = unknown> {
   readonly type: string
   /** The CloudEvents source: the service that emitted it. Empty when a foreign record names none. */
   readonly source: string
-  /** When the producer wrote it; the record's own time when a foreign record names none. */
+  /** When the producer wrote it, or when it came due (`deliverAt`); the record's own time when a foreign record names none. */
   readonly time: Date
   /** Decoded: JSON by content type, otherwise text or bytes; validated by the message contract where there is one. */
   readonly data: Data

@@ -8,7 +8,8 @@ import type { Session } from './session.js'
  * one; one statement, one transaction (now() is its time; a volatile clock could not use the index). From there they go the way
  * of all others. It holds the lane's row, which the renewal of the lease waits for. The rows are locked along the index on
  * their numbers: lanes that move the same ones wait for each other, and never crosswise (with IN they were locked in the order of a
- * hash table). Resolves to how many were moved, or null when the lease is lost.
+ * hash table). Their `created_at` is the time of the move: leaves are as old as their last row, and searches by time go by
+ * position. Resolves to how many were moved, or null when the lease is lost.
  */
 export async function moveDue(
   session: Session,
@@ -16,7 +17,7 @@ export async function moveDue(
   lease: Lease,
   limits: { readonly messages: number; readonly bytes: number },
 ): Promise<number | null> {
-  const columns = 'created_at, id, source, topic, key, type, content_type, headers, payload'
+  const columns = 'id, source, topic, key, type, content_type, headers, payload'
   const [row] = await session.rows(
     `WITH lease AS (${leaseHeld(tables)}),
     first AS (

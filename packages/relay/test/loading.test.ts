@@ -35,7 +35,7 @@ test('what waits aside may take longer to read than any other statement', async 
   }
 })
 
-test('a relay that reads for long what waits aside keeps its lane meanwhile, and publishes then', async () => {
+test('G1: a relay that reads for long what waits aside keeps its lane meanwhile, and publishes then', async () => {
   await using at = await bench({ transport: memoryTransport({ missingTopics: 'refuse' }) })
   await at.emit('missing', 'k', '1')
   expect(await at.relay().drain()).toEqual({ published: 0, parked: 1 })

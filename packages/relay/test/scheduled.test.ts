@@ -25,7 +25,7 @@ async function leases(at: Bench): Promise<Lease[]> {
 }
 
 describe.each(postgresVersions)('messages that are due, on Postgres %i', (version) => {
-  test('lanes that move the same ones wait for each other and never crosswise, and all of them come once, in the order of their times', async () => {
+  test('G1: lanes that move the same ones wait for each other and never crosswise, and all of them come once, in the order of their times', async () => {
     await using at = await bench({ version })
     const held = await leases(at)
     const open = () => Session.open(at.relayPool, { settings: windowSessionSettings, timeoutMs: 20_000 })
@@ -77,4 +77,17 @@ test('what is due is moved in order, a batch of messages or bytes at a time: the
   expect(moved).toEqual([2, 1, 1, 2, 1, 0])
   const keys = await at.query('select key from oncebox.outbox order by position')
   expect(keys.map(({ key }) => key)).toEqual(sizes.map((_, index) => `k${index}`))
+})
+
+test('what was written long ago and is due now is as old as its move: a leaf is kept for as long as its last row', async () => {
+  await using at = await bench()
+  await at.query(
+    `insert into oncebox.scheduled (due_at, created_at, id, source, topic, key, type)
+    values (now(), now() - interval '10 days', gen_random_uuid(), 's', 't', 'k', 'x')`,
+  )
+  await using side = await sideTrackOn(at)
+  expect(await moveDue(side.session, tables(), side.lease, { messages: 10, bytes: 10_000 })).toBe(1)
+  expect(await at.query(`select created_at > now() - interval '1 minute' as young from oncebox.outbox`)).toEqual([
+    { young: true },
+  ])
 })

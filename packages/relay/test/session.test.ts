@@ -43,7 +43,7 @@ test('a server that lets a session in and shuts down at once ends the session, n
   }
 })
 
-test('a server that accepts a connection and says nothing is not waited for for ever', async () => {
+test('G1: a server that accepts a connection and says nothing is not waited for for ever', async () => {
   const sockets: Socket[] = []
   const server = createServer((socket) => void sockets.push(socket.on('error', () => undefined)))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -58,7 +58,7 @@ test('a server that accepts a connection and says nothing is not waited for for 
   }
 })
 
-test('only windows may take as long as a window', async () => {
+test('G1: only windows may take as long as a window', async () => {
   const database = await testDatabase()
   onTestFinished(() => database.drop())
   const { hostname, port } = new URL(database.url)

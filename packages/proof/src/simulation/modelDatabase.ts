@@ -45,7 +45,7 @@ export interface ParkedRow {
 }
 
 /** A message with a time to be delivered at, where it waits for it. Virtual milliseconds. */
-export interface ScheduledRow extends Pick<OutboxRow, 'number' | 'topic' | 'key' | 'createdAt'> {
+export interface ScheduledRow extends Pick<OutboxRow, 'number' | 'topic' | 'key'> {
   readonly dueAt: number
 }
 

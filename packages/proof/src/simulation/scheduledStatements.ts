@@ -57,10 +57,10 @@ export async function deleteDue(
 export async function insertDue(context: StatementContext, due: readonly Scheduled[]): Promise<void> {
   const { database, transaction, text } = context
   const ordered = text.includes('FROM due ORDER BY due_at, number')
-  for (const [, { number, topic, key, createdAt }] of ordered ? due.toSorted(byDueTime) : due) {
+  for (const [, { number, topic, key }] of ordered ? due.toSorted(byDueTime) : due) {
     const defaults = database.defaults(transaction, clockTimestamp(context))
     await lockTable(context, leafLock(defaults.slot), 'row exclusive')
-    database.insert(transaction, { number, topic, key }, { ...defaults, createdAt })
+    database.insert(transaction, { number, topic, key }, defaults)
     transaction.atCommit.push(() => database.moved.set(number, clockTimestamp(context)))
     await aMoment(context, number % 3)
   }

@@ -100,7 +100,7 @@ export class Writers {
     const now = timeline.now
     const written = { id: idOf(number), topic, key, turn, place: ++this.#places, writtenAt: now, committedAt: Infinity }
     if (dueAt !== null && dueAt > now) {
-      database.schedule(writer.transaction, { number, topic, key, createdAt: now, dueAt })
+      database.schedule(writer.transaction, { number, topic, key, dueAt })
       writer.emits.push({ ...written, dueAt })
       tell(`t${writer.plan.id} schedules m${number} to ${topic} with key ${key} for ${dueAt} ms`)
       done()

@@ -74,7 +74,7 @@ const run: Run = async (context) => {
   const { database, transaction, text, values, now } = context
   const message = { number: numberOf(String(values[0])), topic: 'a', key: 'k1' }
   if (text === schedule) {
-    database.schedule(transaction, { ...message, createdAt: now, dueAt: Number(values[1]) })
+    database.schedule(transaction, { ...message, dueAt: Number(values[1]) })
   } else if (text === emit) {
     const defaults = database.defaults(transaction, now)
     await database.locks.take(leafLock(defaults.slot), transaction, 'row exclusive')
