@@ -1,3 +1,4 @@
+import type { Logger } from '@oncebox/core'
 import { kafka } from '@oncebox/kafka'
 import { createRelay } from '@oncebox/relay'
 import pg from 'pg'
@@ -14,10 +15,14 @@ Date.now = () => now() + options.skewMs
 
 const pool = new pg.Pool({ connectionString: options.url, max: 4 })
 pool.on('error', () => undefined)
-const transport = kafka({ brokers: options.brokers, ...victimTuning, sessionTimeoutMs })
 const say = (line: string): boolean => process.stdout.write(`${line}\n`)
+// For whoever has to find out why nothing goes on.
+const tell = (fields: object, message: string): boolean =>
+  say(JSON.stringify({ at: new Date(now()), message, ...fields }))
+const logger: Logger = { debug: tell, info: tell, warn: tell, error: tell }
+const transport = kafka({ brokers: options.brokers, ...victimTuning, sessionTimeoutMs, logger })
 
-const consumer = createBilling({ pool, subscriber: transport, ...options, onReceived: () => say('working') })
+const consumer = createBilling({ pool, subscriber: transport, ...options, logger, onReceived: () => say('working') })
 const relay = createRelay({
   pool,
   publisher: transport,
@@ -27,8 +32,7 @@ const relay = createRelay({
   reclaimEveryMs: 1_000,
   onEvent(event) {
     if (event.event === 'published') say('working')
-    // For whoever has to find out why nothing goes on.
-    else if (!['reclaimed', 'released'].includes(event.event)) say(JSON.stringify(event))
+    else if (!['reclaimed', 'released'].includes(event.event)) tell({}, event.event)
   },
 })
 const { start, stop } =

@@ -1,4 +1,5 @@
 import { appendFileSync } from 'node:fs'
+import type { Logger } from '@oncebox/core'
 import { pgDatabase } from '@oncebox/core/pg'
 import { type Consumer, type ConsumerOptions, createConsumer } from '@oncebox/inbox'
 import type { BatchHandler, IncomingBatch, Subscriber } from '@oncebox/transport'
@@ -16,6 +17,7 @@ export interface BillingParts {
   /** Called on the way, for whoever wants to end there. */
   readonly onReceived?: () => void
   readonly onRevoked?: () => void
+  readonly logger?: Logger
   readonly settings?: Pick<ConsumerOptions<Messages, ClientBase>, 'horizonMs' | 'batchMessages' | 'concurrency'>
 }
 
@@ -23,7 +25,7 @@ type Messages = ReturnType<typeof orderMessages>
 
 /** The billing service: books every order once. */
 export function createBilling(parts: BillingParts): Consumer<Messages, ClientBase> {
-  const { pool, subscriber, topic, group, settings } = parts
+  const { pool, subscriber, topic, group, settings, logger } = parts
   return createConsumer({
     ...settings,
     db: pgDatabase(pool),
@@ -34,6 +36,7 @@ export function createBilling(parts: BillingParts): Consumer<Messages, ClientBas
     backoff: { minMs: 20, maxMs: 200 },
     redrivePollMs: 100,
     allowLongerRetention: true,
+    ...(logger === undefined ? {} : { logger }),
   })
 }
 

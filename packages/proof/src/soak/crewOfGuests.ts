@@ -80,6 +80,6 @@ export async function startGuests(options: Omit<GuestOptions, 'role' | 'skewMs'>
 
 function accountOf(member: NodeProcess, name: string, end: Awaited<NodeProcess['ended']> | null): string {
   const state = end === null ? 'runs' : `ended with ${end.signal ?? end.exitCode}: ${member.stderr}`
-  const lines = member.lines.filter((line) => line !== 'working').slice(-12)
+  const lines = member.lines.filter((line) => line !== 'working').slice(-40)
   return [`${name} ${state}`, ...lines].join('\n  ')
 }
