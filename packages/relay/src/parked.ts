@@ -4,7 +4,7 @@ import { leaseHeld } from './cursor.js'
 import { type Entry, entryColumns } from './entry.js'
 import type { Lease } from './lease.js'
 import { firstRowBytes, type PageLimits, PageReader, rowsToAskFor } from './pageReader.js'
-import type { ParkedScope } from './parkedGroups.js'
+import { type ParkedScope, topicWide } from './parkedGroups.js'
 import type { Parking } from './parkQueue.js'
 import type { Session } from './session.js'
 import { Templates } from './template.js'
@@ -12,7 +12,25 @@ import { Templates } from './template.js'
 /** How long reading what waits aside may take, once a term. */
 const loadMs = 300_000
 
-/** SQL of the side track. `session` finds outbox rows by position, so it is opened without sequential scans. */
+/**
+ * The rows of a scope behind a number, in the order of an index that begins with the scope. Said as equalities, and in the order of
+ * numbers alone, they are found along the primary key as well, as the planner sees it: past everything that waits of others.
+ */
+const ofTopic = { condition: '(topic, number) > ($2, $3::bigint) AND topic <= $2', order: 'topic, number' }
+const rangeOf = {
+  topic: ofTopic,
+  partition: ofTopic,
+  key: { condition: 'topic = $2 AND (key, number) > ($5, $3::bigint) AND key <= $5', order: 'key, number' },
+  keyless: { condition: 'topic = $2 AND number > $3::bigint AND key IS NULL', order: 'key, number' },
+} as const
+
+/**
+ * Planner settings of the session that writes progress and the side track: rows of the outbox are found by position, and pages
+ * of what waits in the order of an index, whatever the statistics of a table say that has just grown by millions.
+ */
+export const cursorSessionSettings = { enable_seqscan: 'off', enable_bitmapscan: 'off', enable_sort: 'off' } as const
+
+/** SQL of the side track. `session` is opened with `cursorSessionSettings`. */
 export class ParkedTable {
   readonly #session: Session
   readonly #tables: Tables
@@ -55,8 +73,9 @@ export class ParkedTable {
 
   /**
    * What waits on the side track of this lane: for each topic and key (null: without key) the reason of the first row, and
-   * how many partitions are pinned for the topic (null: none yet, or the transport has none). All of it is read, on `session`,
-   * where nothing waits behind it: after an hour of a pause that is millions of rows.
+   * how many partitions are pinned for the topic (null: none yet, or the transport has none). Where the reason is one of the
+   * whole topic, once for all of its keys. All of it is read, on `session`, where nothing waits behind it: after an hour of a
+   * pause that is millions of rows, with as many keys.
    */
   async load(
     session: Session,
@@ -65,10 +84,12 @@ export class ParkedTable {
       // Row by row through the index, as sessions of the relay have to read elsewhere, each row would be looked for on disk.
       await run('SELECT set_config($1, $2, true), set_config($3, $2, true)', ['enable_seqscan', 'on', 'enable_sort'])
       return run(
-        `SELECT DISTINCT ON (topic, key) topic, key, reason, partitions
-        FROM ${this.#tables.parked} LEFT JOIN ${this.#tables.pinnedTopic} USING (topic)
-        WHERE lane = $1::smallint ORDER BY topic, key, number`,
-        [this.#lease.lane],
+        `SELECT DISTINCT topic, CASE WHEN reason = ANY ($2::text[]) THEN NULL ELSE key END, reason, partitions
+        FROM (
+          SELECT DISTINCT ON (topic, key) topic, key, reason
+          FROM ${this.#tables.parked} WHERE lane = $1::smallint ORDER BY topic, key, number
+        ) AS first LEFT JOIN ${this.#tables.pinnedTopic} USING (topic)`,
+        [this.#lease.lane, [...topicWide]],
       )
     }, loadMs)
     return rows.map(([topic, key, reason, pinned]) => ({
@@ -90,11 +111,11 @@ export class ParkedTable {
   ): Promise<{ readonly entries: readonly Entry[]; readonly cut: boolean }> {
     const rows = rowsToAskFor(this.#rowBytes, limits)
     const page = new PageReader({ rows, bytes: limits.bytes }, this.#templates)
-    const condition = { topic: '', partition: '', key: ' AND key = $5', keyless: ' AND key IS NULL' }[scope.kind]
+    const { condition, order } = rangeOf[scope.kind]
     await this.#session.wireRows(
       `SELECT NULL::text, ${entryColumns.replace('position', 'number')} FROM ${this.#tables.parked}
-      WHERE lane = $1::smallint AND topic = $2 AND number > $3::bigint${condition}
-      ORDER BY number LIMIT $4::int`,
+      WHERE lane = $1::smallint AND ${condition}
+      ORDER BY ${order} LIMIT $4::int`,
       [this.#lease.lane, scope.topic, String(after), rows, ...(scope.kind === 'key' ? [scope.key] : [])],
       `oncebox_parked_${scope.kind}`,
       page.onRow,

@@ -25,7 +25,7 @@ export interface ParkedGroup {
 type Parked = Pick<Entry, 'topic' | 'keyText' | 'keyMark' | 'partition'>
 
 /** Refusals that concern every message of a topic. */
-const topicWide: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+export const topicWide: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'TOPIC_MISSING',
   'NOT_AUTHORIZED',
   'TOPIC_WITHOUT_GROUP',

@@ -7,6 +7,7 @@ import { type Acquired, acquire } from './cursor.js'
 import type { RelayEvent } from './events.js'
 import { adoptDatabase } from './identity.js'
 import { requireKeptSession } from './keptSession.js'
+import { cursorSessionSettings } from './parked.js'
 import { Session } from './session.js'
 import { type RelayOptions, type RelaySettings, relaySettings } from './settings.js'
 import { Tenure } from './tenure.js'
@@ -195,7 +196,7 @@ class LaneRelay implements Relay {
       const acquired = await this.#acquire(windowSession, ready)
       if (acquired === null) return
       this.#ownToken = acquired.lease.token
-      const cursorSession = await open({ enable_seqscan: 'off', synchronous_commit: 'off' })
+      const cursorSession = await open({ ...cursorSessionSettings, synchronous_commit: 'off' })
       const tables = this.#tables
       const parts = { pool, publisher, settings, tables, acquired, windowSession, cursorSession }
       this.#tenure = new Tenure(parts)
