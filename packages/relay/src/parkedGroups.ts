@@ -59,6 +59,8 @@ export class ParkedGroups {
   readonly #groups = new Set<ParkedGroup>()
   /** None is due earlier: with many groups, a look at each of them for every call would cost more than the call. */
   #noneBefore = Number.POSITIVE_INFINITY
+  /** Those that the last look found due, the first one last: they are gone through before the next look, for the same reason. */
+  #found: ParkedGroup[] = []
   /** Topics of which nothing leaves until an operator says so. */
   readonly #paused = new Set<string>()
 
@@ -125,15 +127,25 @@ export class ParkedGroups {
 
   /** The group that is due first, if one is. A topic goes before its keys. */
   due(now: number): ParkedGroup | undefined {
+    for (;;) {
+      const group = this.#found.at(-1)
+      if (group === undefined) break
+      if (this.#groups.has(group) && this.#isDue(group, now)) return group
+      this.#found.pop()
+    }
     if (now < this.#noneBefore) return undefined
-    let first: ParkedGroup | undefined
     this.#noneBefore = Number.POSITIVE_INFINITY
     for (const group of this.#groups) {
       if (this.#paused.has(group.scope.topic)) continue
       this.#noneBefore = Math.min(this.#noneBefore, group.retryAt)
-      if (group.retryAt <= now && isBefore(group, first)) first = group
+      if (group.retryAt <= now) this.#found.push(group)
     }
-    return first
+    this.#found.sort(earlierFirst).reverse()
+    return this.#found.at(-1)
+  }
+
+  #isDue({ scope, retryAt }: ParkedGroup, now: number): boolean {
+    return retryAt <= now && !this.#paused.has(scope.topic)
   }
 
   /** No group is due before, by the last look of `due`. */
@@ -151,9 +163,9 @@ export class ParkedGroups {
   }
 }
 
-function isBefore(group: ParkedGroup, other: ParkedGroup | undefined): boolean {
-  if (other === undefined || group.retryAt < other.retryAt) return true
-  return group.retryAt === other.retryAt && group.scope.kind === 'topic' && other.scope.kind !== 'topic'
+function earlierFirst(one: ParkedGroup, other: ParkedGroup): number {
+  const isKey = ({ scope }: ParkedGroup) => Number(scope.kind !== 'topic')
+  return one.retryAt - other.retryAt || isKey(one) - isKey(other)
 }
 
 /** The group that a message is in besides its topic. Its own key's comes first: what is refused stays so. */

@@ -68,6 +68,42 @@ describe('what is on the side track', () => {
     expect(groups.nextRetryAt()).toBe(20)
     expect(groups.due(20)?.scope).toEqual({ kind: 'topic', topic: 'u' })
   })
+
+  test('stays due until it is postponed, paused or gone, and then the next one is', () => {
+    const groups = new ParkedGroups()
+    for (const topic of ['t', 'u', 'v']) groups.add({ kind: 'topic', topic }, code, 0)
+    const first = groups.due(1)
+    expect(first?.scope.topic).toBe('t')
+    expect(groups.due(1)).toBe(first)
+    groups.pause('t')
+    expect(groups.due(1)?.scope.topic).toBe('u')
+    groups.remove({ kind: 'topic', topic: 'u' })
+    expect(groups.due(1)?.scope.topic).toBe('v')
+    groups.resume('t', 1)
+    groups.remove({ kind: 'topic', topic: 'v' })
+    expect(groups.due(1)).toBe(first)
+  })
+
+  test('of many that are due each is looked at a few times, and not for every one of the others', () => {
+    const groups = new ParkedGroups()
+    let looks = 0
+    const count = 1_000
+    for (let number = 0; number < count; number++) {
+      const scope = { kind: 'key' as const, key: String(number), topic: 't' }
+      const look = () => {
+        looks++
+        return 't'
+      }
+      Object.defineProperty(scope, 'topic', { get: look })
+      groups.add(scope, code, 0)
+    }
+    for (let number = 0; number < count; number++) {
+      const due = groups.due(1)
+      if (due !== undefined) due.retryAt = 2
+    }
+    expect(groups.due(1)).toBeUndefined()
+    expect(looks).toBeLessThan(20 * count)
+  })
 })
 
 test('a filter of keys lets every key pass that was added and not removed', () => {
