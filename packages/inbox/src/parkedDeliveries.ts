@@ -16,7 +16,11 @@ export interface ParkedRow {
   readonly record: RecordRow
 }
 
-/** The first messages of a key, in order, at most `limit`. */
+/**
+ * The first messages of a key, in order, at most `limit`. The digest between itself and itself, and in the order of both columns:
+ * said as an equality, in the order of numbers alone, they are found along the primary key as well, as the planner sees it, past
+ * everything that waits of other keys.
+ */
 export async function readParked(
   tx: Tx,
   tables: Tables,
@@ -27,8 +31,9 @@ export async function readParked(
   const { rows } = await tx.query<RecordRow & { number: string; source: string; id: string; type: string }>(
     `SELECT number::text AS number, source, message_id AS id, type, ${recordColumns}
      FROM ${tables.parkedDelivery} AS parked
-     WHERE consumer = $1::text AND topic = $2::text AND key_digest = decode($3::text, 'hex')
-     ORDER BY parked.number LIMIT $4::integer`,
+     WHERE consumer = $1::text AND topic = $2::text
+       AND key_digest >= decode($3::text, 'hex') AND key_digest <= decode($3::text, 'hex')
+     ORDER BY key_digest, parked.number LIMIT $4::integer`,
     [group, key.topic, key.digest, limit],
   )
   return rows.map(({ number, source, id, type, ...record }) => ({ number, source, id, type, record }))

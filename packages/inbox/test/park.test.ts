@@ -1,8 +1,12 @@
+import { createHash } from 'node:crypto'
+import { fromPg } from '@oncebox/core/pg'
 import { type ConsumerEvent, deadLetter } from '@oncebox/inbox'
 import { discardDeadLetters, retryDeadLetters, showDeadLetter } from '@oncebox/ops'
+import { tables } from '@oncebox/schema'
 import { until } from '@oncebox/testkit'
 import { postgresVersions, type TestDatabase } from '@oncebox/testkit/harness'
 import { afterEach, describe, expect, test } from 'vitest'
+import { readParked } from '../dist/parkedDeliveries.js'
 import { asOperator, type Bench, bench, businessDatabase, deposit, depositInto, foreignDeposit } from './fixture.js'
 
 describe.each(postgresVersions)('on Postgres %i', (version) => {
@@ -25,6 +29,43 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
     for (const stop of stops.splice(0)) await stop()
     await database?.drop()
     database = undefined
+  })
+
+  test('the first messages of a key are read without those of other keys that wait', async () => {
+    const it = await open()
+    const { pool } = it.database
+    await pool.query('ALTER TABLE oncebox.parked_delivery SET (autovacuum_enabled = false)')
+    for (const [key, count] of Object.entries({ hot: 5_000, warm: 5_000 })) {
+      await pool.query(
+        `INSERT INTO oncebox.parked_delivery (
+           record_time, partition, consumer, source, message_id, topic, type, key, key_digest, headers
+         )
+         SELECT now(), 0, 'bank', 'shop', $1 || n, 'accounts', 'deposited', $1::text::bytea, sha256($1::text::bytea), '[]'
+         FROM generate_series(1, $2::int) AS n`,
+        [key, count],
+      )
+    }
+    const warm = { topic: 'accounts', digest: createHash('sha256').update('warm').digest('hex') }
+    const client = await pool.connect()
+    try {
+      for (const state of ['never analyzed', 'analyzed']) {
+        if (state === 'analyzed') await client.query('ANALYZE oncebox.parked_delivery')
+        await client.query('BEGIN')
+        const counter = async () => {
+          const { rows } = await client.query(
+            `SELECT (seq_tup_read + idx_tup_fetch)::int AS read FROM pg_stat_xact_user_tables WHERE relname = 'parked_delivery'`,
+          )
+          return rows[0].read
+        }
+        const before = await counter()
+        const rows = await readParked(fromPg(client), tables(), 'bank', warm, 50)
+        expect(rows.map(({ id }) => id)).toEqual(Array.from({ length: 50 }, (_, n) => `warm${n + 1}`))
+        expect((await counter()) - before).toBeLessThan(100)
+        await client.query('ROLLBACK')
+      }
+    } finally {
+      client.release(true)
+    }
   })
 
   /** Fails messages of the accounts in `poisoned`, after the effect. */
