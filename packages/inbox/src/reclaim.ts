@@ -11,6 +11,8 @@ export interface ReclaimOptions<Trx> {
   readonly futureMs?: number
   /** How long to wait for a leaf's lock, during which consumers wait behind us, in milliseconds. Default 100. */
   readonly lockTimeoutMs?: number
+  /** Foreign ids, and stale attempts, that one transaction deletes. Default 5,000. */
+  readonly batchRows?: number
   /** Ends the work before its next step when it aborts. Default: it goes on to the end. */
   readonly signal?: AbortSignal
 }
@@ -29,8 +31,6 @@ export interface Reclaimed {
 
 /** Ids refused for their far future that are carried over a truncation; with more than these a leaf is left alone. */
 const carriedIds = 10_000
-const deleteRows = 5000
-const deleteRounds = 100
 
 /**
  * Gives back the storage of ids that can no longer return: raises the floor and commits, then truncates leaves that
@@ -40,7 +40,7 @@ const deleteRounds = 100
  * @throws OnceboxError `INVALID_SETTING` for the schema name, and what `Database.transaction` throws.
  */
 export async function reclaimInbox<Trx>(options: ReclaimOptions<Trx>): Promise<Reclaimed> {
-  const { db, futureMs = 600_000, lockTimeoutMs = 100, signal } = options
+  const { db, futureMs = 600_000, lockTimeoutMs = 100, batchRows = 5_000, signal } = options
   const tables = tablesOf(options.schema ?? defaultSchema)
   const raised = await db.transaction(({ tx }) => raiseFloor(tx, tables, futureMs))
   if (raised === null) return { ran: false, floorMs: 0, leaves: [], deletedRows: 0 }
@@ -51,9 +51,10 @@ export async function reclaimInbox<Trx>(options: ReclaimOptions<Trx>): Promise<R
     const leaf = inboxRing.leaves[slot] as string
     if (await truncateLeaf(db, tables, leaf, bounds, lockTimeoutMs)) leaves.push(leaf)
   }
+  const old = { batchRows, signal }
   const deletedRows =
-    (await deleteOld(db, tables, tables.inboxForeign, 'received_at', signal)) +
-    (await deleteOld(db, tables, tables.attempt, 'last_failed_at', signal))
+    (await deleteOld(db, tables, tables.inboxForeign, 'received_at', old)) +
+    (await deleteOld(db, tables, tables.attempt, 'last_failed_at', old))
   return { ran: true, floorMs: raised.floorMs, leaves, deletedRows }
 }
 
@@ -130,7 +131,8 @@ async function holdsOldIds(tx: Tx, leaf: string, bounds: Bounds): Promise<boolea
 
 /**
  * The ids refused for their far future, which must stay refused; null when the leaf holds ids that may still come, or
- * too many to carry.
+ * too many to carry. Group after group along the index: all that the leaf holds may be hundreds of millions of ids, and it is
+ * locked meanwhile.
  */
 async function idsToCarry(
   tx: Tx,
@@ -138,8 +140,18 @@ async function idsToCarry(
   bounds: Bounds,
 ): Promise<readonly (readonly [string, string])[] | null> {
   const { rows } = await tx.query<{ consumer: string; id: string; future: boolean }>(
-    `SELECT consumer, message_id::text AS id, message_id >= $2::text::uuid AS future
-     FROM ${leaf} WHERE message_id >= $1::text::uuid LIMIT ${carriedIds + 1}`,
+    `WITH RECURSIVE groups AS (
+       (SELECT consumer FROM ${leaf} ORDER BY consumer LIMIT 1)
+       UNION ALL
+       SELECT (SELECT next.consumer FROM ${leaf} AS next WHERE next.consumer > groups.consumer ORDER BY next.consumer LIMIT 1)
+       FROM groups WHERE groups.consumer IS NOT NULL
+     )
+     SELECT consumer, message_id::text AS id, message_id >= $2::text::uuid AS future
+     FROM groups CROSS JOIN LATERAL (
+       SELECT message_id FROM ${leaf} AS own
+       WHERE own.consumer = groups.consumer AND message_id >= $1::text::uuid ORDER BY message_id LIMIT ${carriedIds + 1}
+     ) AS late
+     LIMIT ${carriedIds + 1}`,
     [bounds.floor, bounds.future],
   )
   if (rows.length > carriedIds || rows.some((row) => !row.future)) return null
@@ -151,26 +163,26 @@ async function deleteOld<Trx>(
   tables: Tables,
   table: string,
   column: string,
-  signal: AbortSignal | undefined,
+  { batchRows, signal }: { readonly batchRows: number; readonly signal: AbortSignal | undefined },
 ): Promise<number> {
   let deleted = 0
-  for (let round = 0; round < deleteRounds && !signal?.aborted; round++) {
+  while (!signal?.aborted) {
     const count = await db.transaction(async ({ tx }) => {
       if (!(await tryLock(tx, tables))) return 0
       const { rows } = await tx.query<{ count: string }>(
         `WITH gone AS (
            DELETE FROM ${table} WHERE ctid = ANY (ARRAY(
              SELECT ctid FROM ${table}
-             WHERE ${column} < clock_timestamp() - $1::text::float8 * interval '1 millisecond' LIMIT ${deleteRows}
+             WHERE ${column} < clock_timestamp() - $1::text::float8 * interval '1 millisecond' LIMIT $2::text::bigint
            )) RETURNING 1
          )
          SELECT count(*)::text AS count FROM gone`,
-        [String(keepForeignMs)],
+        [String(keepForeignMs), String(batchRows)],
       )
       return Number(rows[0]?.count)
     })
     deleted += count
-    if (count < deleteRows) break
+    if (count < batchRows) break
   }
   return deleted
 }

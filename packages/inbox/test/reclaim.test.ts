@@ -1,4 +1,4 @@
-import { localIds, uuidV7Time } from '@oncebox/core'
+import { localIds, type Tx, uuidV7Time } from '@oncebox/core'
 import { pgDatabase } from '@oncebox/core/pg'
 import { reclaimInbox } from '@oncebox/inbox'
 import { inboxSlotOf } from '@oncebox/schema'
@@ -199,6 +199,48 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
     expect(await reclaimInbox({ db: it.db })).toMatchObject({ deletedRows: 1 })
     const { rows } = await it.database.pool.query('SELECT message_id FROM oncebox.inbox_foreign')
     expect(rows).toEqual([{ message_id: 'young' }])
+  })
+
+  test('foreign ids past their time are deleted to the last one, in small transactions, however many came meanwhile', async () => {
+    const it = await open()
+    await it.database.pool.query(
+      `INSERT INTO oncebox.inbox_foreign (consumer, source, message_id, received_at)
+       SELECT 'bank', 'shop', n::text, now() - interval '13 days' FROM generate_series(1, 150) AS n`,
+    )
+    expect(await reclaimInbox({ db: it.db, batchRows: 1 })).toMatchObject({ deletedRows: 150 })
+  })
+
+  test('whether a leaf can be given back is looked up group by group, not id by id', async () => {
+    const it = await open()
+    const leaf = `inbox_${inboxSlotOf(uuidV7Time(forgotten()))}`
+    const ids = JSON.stringify(Array.from({ length: 5_000 }, forgotten))
+    await it.database.pool.query(
+      `INSERT INTO oncebox.inbox (consumer, message_id)
+       SELECT consumer, id::uuid FROM json_array_elements_text($1::json) AS id, unnest(ARRAY['bank', 'audit']) AS consumer`,
+      [ids],
+    )
+    await it.database.pool.query('ANALYZE oncebox.inbox')
+    // Of each transaction the rows that it has read in the leaf; a truncated table has the counts of before.
+    const read: number[] = []
+    const counted = async (tx: Tx) => {
+      const { rows } = await tx.query<{ read: number }>(
+        `SELECT (seq_tup_read + idx_tup_fetch)::int AS read FROM pg_stat_xact_user_tables WHERE relname = $1::text`,
+        [leaf],
+      )
+      return rows[0]?.read ?? 0
+    }
+    const db: typeof it.db = {
+      ...it.db,
+      transaction: (work) =>
+        it.db.transaction(async (scope) => {
+          const before = await counted(scope.tx)
+          const result = await work(scope)
+          read.push((await counted(scope.tx)) - before)
+          return result
+        }),
+    }
+    expect((await reclaimInbox({ db })).leaves).toEqual([leaf])
+    expect(Math.max(...read)).toBeLessThan(50)
   })
 
   test('of many processes one reclaims, and a running consumer does so by itself', async () => {
