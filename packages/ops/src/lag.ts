@@ -2,7 +2,7 @@ import type { Tx } from '@oncebox/core'
 import { defaultSchema, requireSchema } from '@oncebox/schema'
 import type { Inspector } from '@oncebox/transport'
 import { readConsumers } from './consumers.js'
-import { secondsUnread } from './lagAge.js'
+import { offsetsAgo, secondsUnread } from './lagAge.js'
 import { readLanes } from './lanes.js'
 import { readUnread } from './unread.js'
 
@@ -66,11 +66,13 @@ export async function consumerLag(tx: Tx, options: ConsumerLagOptions): Promise<
   const schema = options.schema ?? defaultSchema
   await requireSchema(tx, { schema, minimumVersion: neededVersion })
   const { inspector, now = Date.now } = options
+  const unread = await readUnread(await readConsumers(tx, schema), inspector)
+  const offsets = inspector === null ? null : offsetsAgo(inspector, now())
   const lags: ConsumerLag[] = []
-  for (const { first, ...place } of await readUnread(await readConsumers(tx, schema), inspector)) {
+  for (const { first, ...place } of unread) {
     const { topic, partition, messages } = place
-    const waits = inspector !== null && first !== null && messages !== null && messages > 0
-    const seconds = waits ? await secondsUnread(inspector, { topic, partition, offset: first }, now()) : null
+    const waits = offsets !== null && first !== null && messages !== null && messages > 0
+    const seconds = waits ? await secondsUnread(offsets, { topic, partition, offset: first }) : null
     lags.push({ ...place, seconds })
   }
   return lags

@@ -1,5 +1,22 @@
 import type { Inspector } from '@oncebox/transport'
 
+/** Tells the offsets of a topic at so many milliseconds before now. */
+export type OffsetsAgo = (topic: string, ageMs: number) => Promise<ReadonlyMap<number, string>>
+
+/**
+ * Asks the same once: partitions of a topic that are about as old are closed in by the same questions, and an answer is about all
+ * of them.
+ */
+export function offsetsAgo(inspector: Pick<Inspector, 'offsetsAt'>, nowMs: number): OffsetsAgo {
+  const known = new Map<string, Promise<ReadonlyMap<number, string>>>()
+  return (topic, ageMs) => {
+    const name = `${ageMs} ${topic}`
+    const asked = known.get(name) ?? inspector.offsetsAt(topic, nowMs - ageMs)
+    known.set(name, asked)
+    return asked
+  }
+}
+
 /** A record that nobody has handled yet. */
 export interface UnreadRecord {
   readonly topic: string
@@ -16,11 +33,11 @@ const shortestStepMs = 1_000
  * first offset from a time on, not the time of an offset; so the time is closed in, first by doubling, then by halving.
  * Records carry the time of their publish, which rises along a partition.
  */
-export async function secondsUnread(inspector: Inspector, record: UnreadRecord, nowMs: number): Promise<number> {
+export async function secondsUnread(offsets: OffsetsAgo, record: UnreadRecord): Promise<number> {
   const isThere = async (ageMs: number): Promise<boolean> => {
-    const offsets = await inspector.offsetsAt(record.topic, nowMs - ageMs)
+    const first = (await offsets(record.topic, ageMs)).get(record.partition)
     // The first record from then on is this one or an earlier one: so this one is younger.
-    return BigInt(offsets.get(record.partition) ?? 0) <= record.offset
+    return BigInt(first ?? 0) <= record.offset
   }
   let younger = shortestStepMs
   let older = 0
