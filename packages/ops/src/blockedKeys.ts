@@ -14,6 +14,7 @@ export interface BlockedKey {
   readonly since: string
   /** When the first is tried again; null while a dead letter is in front, which a person decides about. */
   readonly dueAt: string | null
+  /** Counted up to 1,000. */
   readonly waiting: number
   /** Global id of the first that waits; null when only the dead letter is left. */
   readonly firstWaitingId: string | null
@@ -30,6 +31,9 @@ export interface BlockedKeys {
   /** Whether there are more than are listed. */
   readonly more: boolean
 }
+
+/** As many for each key; of one that has waited for days there may be millions. */
+const countedUpTo = 1_000
 
 const rfc3339 = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
 
@@ -61,8 +65,14 @@ export async function blockedKeys(
        letter.number::text AS number, letter.message_id AS "messageId", letter.reason
      FROM (SELECT * FROM ${parkedKey} ORDER BY parked_at LIMIT ${limit + 1}) AS head
      CROSS JOIN LATERAL (
-       SELECT count(*)::int AS waiting, (array_agg(message_id ORDER BY number))[1] AS first_id FROM ${parkedDelivery} AS parked
-       WHERE parked.consumer = head.consumer AND parked.topic = head.topic AND parked.key_digest = head.key_digest
+       SELECT count(*)::int AS waiting, (array_agg(message_id ORDER BY number))[1] AS first_id
+       FROM (
+         -- Between itself and itself: the planner is to know no other index with this order.
+         SELECT message_id, number FROM ${parkedDelivery} AS parked
+         WHERE parked.consumer = head.consumer AND parked.topic = head.topic
+           AND parked.key_digest >= head.key_digest AND parked.key_digest <= head.key_digest
+         ORDER BY parked.key_digest, parked.number LIMIT ${countedUpTo}
+       ) AS bounded
      ) AS behind
      LEFT JOIN LATERAL (
        SELECT number, message_id, reason FROM ${deadLetter} AS dead

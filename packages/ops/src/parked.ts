@@ -20,9 +20,10 @@ const countedUpTo = 100_000
 
 /** Reads at most the first 100,000 parked messages, grouped by lane, topic and reason. */
 export async function readParked(tx: Tx, schema: string): Promise<ParkedGroup[]> {
+  const { parked } = tables(schema)
   const { rows } = await tx.query<Omit<ParkedGroup, 'firstKeys'> & { firstKeys: string }>(
     `WITH kept AS (
-       SELECT lane, topic, reason, key, id, number FROM ${tables(schema).parked} ORDER BY number LIMIT ${countedUpTo}
+       SELECT lane, topic, reason, key, id, number FROM ${parked} ORDER BY number LIMIT ${countedUpTo}
      ), by_key AS (
        SELECT lane, topic, reason, key, count(*) AS messages, min(number) AS first_number
        FROM kept GROUP BY lane, topic, reason, key
@@ -31,7 +32,7 @@ export async function readParked(tx: Tx, schema: string): Promise<ParkedGroup[]>
      )
      SELECT lane::int AS lane, topic, reason, sum(messages)::int AS messages, count(*)::int AS keys,
        (json_agg(left(key, ${keyCharacters}) ORDER BY first_number) FILTER (WHERE place <= ${keysShown}))::text AS "firstKeys",
-       (SELECT id FROM kept WHERE number = min(first_number))::text AS "firstId"
+       (SELECT id FROM ${parked} WHERE number = min(first_number))::text AS "firstId"
      FROM ranked
      GROUP BY lane, topic, reason
      ORDER BY min(first_number)`,

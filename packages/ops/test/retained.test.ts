@@ -1,4 +1,5 @@
-import { planReplay, searchMessages, status, type TailCursor, tail, timeline } from '@oncebox/ops'
+import type { Tx } from '@oncebox/core'
+import { blockedKeys, planReplay, searchMessages, status, type TailCursor, tail, timeline } from '@oncebox/ops'
 import { postgresVersions, type TestDatabase } from '@oncebox/testkit/harness'
 import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -24,6 +25,28 @@ async function rowsRead(client: pg.ClientBase, work: () => Promise<unknown>): Pr
   const after = await counter()
   await client.query('ROLLBACK')
   return after - before
+}
+
+/** Rows that the plan nodes of every statement of `work` go through, those among them that are read in no table. */
+async function rowsPassed(client: pg.ClientBase, work: (tx: Tx) => Promise<unknown>): Promise<number> {
+  interface Node {
+    'Actual Rows': number
+    'Actual Loops': number
+    'Rows Removed by Filter'?: number
+    Plans?: Node[]
+  }
+  const rowsOf = (node: Node): number =>
+    (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)) * node['Actual Loops'] +
+    (node.Plans ?? []).reduce((sum, plan) => sum + rowsOf(plan), 0)
+  let passed = 0
+  await work({
+    async query<Row extends object>(text: string, values?: readonly unknown[]) {
+      const { rows } = await client.query(`EXPLAIN (ANALYZE, FORMAT JSON) ${text}`, values as unknown[] | undefined)
+      passed += rowsOf(rows[0]['QUERY PLAN'][0].Plan)
+      return { rows: (await client.query(text, values as unknown[] | undefined)).rows as Row[] }
+    },
+  })
+  return passed
 }
 
 // Run with a million rows by hand: the same numbers of rows read.
@@ -122,5 +145,36 @@ describe.each(postgresVersions)('with many rows retained, on Postgres %i', (vers
       Array.from({ length: 50 }, (_, n) => String(n + 51)),
     )
     expect(await rowsRead(client, () => tail(client, { after: first.after, limit: 50 }))).toBeLessThan(200)
+  })
+
+  test('what waits aside is told topic by topic, and each topic without what waits of the others', async () => {
+    const [topics, messages] = [200, 4_000]
+    await client.query(
+      `INSERT INTO oncebox.parked (position, created_at, id, lane, reason, source, topic, key, type)
+       SELECT n, now(), gen_random_uuid(), 0, 'PAUSED', 'shop', 'topic' || n % $1, 'k' || n, 'order.created'
+       FROM generate_series(1, $2::int) AS n`,
+      [topics, messages],
+    )
+    const told = await rowsPassed(client, async (tx) => expect((await blockedKeys(tx)).relay).toHaveLength(topics))
+    expect(told).toBeLessThan(20 * messages)
+    await client.query('DELETE FROM oncebox.parked')
+  })
+
+  test('of a key whose messages have waited for long, as many are counted as are told', async () => {
+    await client.query('ALTER TABLE oncebox.parked_delivery SET (autovacuum_enabled = false)')
+    await client.query(
+      `INSERT INTO oncebox.parked_key (consumer, topic, key_digest) VALUES ('billing', 'orders', sha256('hot'))`,
+    )
+    await client.query(
+      `INSERT INTO oncebox.parked_delivery (record_time, partition, consumer, source, message_id, topic, type, key, key_digest, headers)
+       SELECT now(), 0, 'billing', 'shop', key || n, 'orders', 'order.created', key::bytea, sha256(key::bytea), '[]'
+       FROM unnest(ARRAY['cold', 'hot']) AS key, generate_series(1, 4000) AS n ORDER BY key, n`,
+    )
+    for (const state of ['never analyzed', 'analyzed']) {
+      if (state === 'analyzed') await client.query('ANALYZE oncebox.parked_delivery')
+      const look = async () =>
+        expect((await blockedKeys(client)).consumers).toMatchObject([{ waiting: 1_000, firstWaitingId: 'hot1' }])
+      expect(await rowsRead(client, look)).toBeLessThan(1_100)
+    }
   })
 })
