@@ -36,7 +36,7 @@ export async function readEffects(tx: Tx, schema: string, id: string): Promise<M
        UNION ALL
        SELECT consumer, 'failing', attempts, ${rfc3339('last_failed_at')}, NULL, NULL, NULL FROM ${attempt} WHERE message_id = $1::text
        UNION ALL
-       SELECT consumer, 'handled', 0, ${rfc3339('received_at')}, NULL, NULL, NULL FROM ${inboxForeign} WHERE message_id = $1::text
+       SELECT consumer, 'handled', 0, ${rfc3339('received_at')}, NULL, NULL, NULL FROM ${ofForeign(inboxForeign)}
        UNION ALL
        SELECT consumer, 'handled', 0, NULL, NULL, NULL, NULL FROM json_array_elements_text($2::text::json) AS given (consumer)
      )
@@ -58,6 +58,24 @@ export async function readEffects(tx: Tx, schema: string, id: string): Promise<M
     ...row,
     actions: all.filter(({ group }) => group === row.group).map(({ group: _, ...action }) => action),
   }))
+}
+
+/** Source after source of each group along the index, as below: of ids that are not ours there may be as many. */
+function ofForeign(inboxForeign: string): string {
+  const place = 'consumer, source'
+  return `(
+         WITH RECURSIVE places AS (
+           (SELECT ${place} FROM ${inboxForeign} ORDER BY ${place} LIMIT 1)
+           UNION ALL
+           SELECT next.* FROM places CROSS JOIN LATERAL (
+             SELECT ${place} FROM ${inboxForeign} WHERE (${place}) > (places.consumer, places.source) ORDER BY ${place} LIMIT 1
+           ) AS next
+         )
+         SELECT consumer, received_at FROM places CROSS JOIN LATERAL (
+           SELECT received_at FROM ${inboxForeign} AS own
+           WHERE own.consumer = places.consumer AND own.source = places.source AND message_id = $1::text LIMIT 1
+         ) AS found
+       ) AS foreign_ids`
 }
 
 interface GroupAction {

@@ -1,5 +1,14 @@
 import type { Tx } from '@oncebox/core'
-import { blockedKeys, planReplay, searchMessages, status, type TailCursor, tail, timeline } from '@oncebox/ops'
+import {
+  blockedKeys,
+  messageEffects,
+  planReplay,
+  searchMessages,
+  status,
+  type TailCursor,
+  tail,
+  timeline,
+} from '@oncebox/ops'
 import { postgresVersions, type TestDatabase } from '@oncebox/testkit/harness'
 import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -176,5 +185,19 @@ describe.each(postgresVersions)('with many rows retained, on Postgres %i', (vers
         expect((await blockedKeys(client)).consumers).toMatchObject([{ waiting: 1_000, firstWaitingId: 'hot1' }])
       expect(await rowsRead(client, look)).toBeLessThan(1_100)
     }
+    await client.query('TRUNCATE oncebox.parked_delivery, oncebox.parked_key')
+  })
+
+  test('of ids that are not ours, one is looked up without the others', async () => {
+    await client.query(
+      `INSERT INTO oncebox.inbox_foreign (consumer, source, message_id)
+       SELECT consumer, source, 'invoice-' || n FROM unnest(ARRAY['audit', 'billing']) AS consumer,
+         unnest(ARRAY['crm', 'shop']) AS source, generate_series(1, 2000) AS n`,
+    )
+    await client.query('ANALYZE oncebox.inbox_foreign')
+    const groups = async (tx: Tx) =>
+      (await messageEffects(tx, 'invoice-7')).map(({ group, state }) => `${group} ${state}`)
+    expect(await groups(client)).toEqual(['audit handled', 'billing handled'])
+    expect(await rowsPassed(client, groups)).toBeLessThan(200)
   })
 })
