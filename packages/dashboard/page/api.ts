@@ -96,6 +96,8 @@ export const api = {
   cancelReplay: (id: string) => act<object>(`replays/${id}/cancel`, {}),
   pause: (target: Target, why: string) => act<{ changed: Target[] }>('pauses', { ...target, why }),
   resume: (target: Target, why: string) => act<{ changed: Target[] }>('pauses/resume', { ...target, why }),
-  retry: (filter: LetterQuery & { why?: string }) => act<{ numbers: string[] }>('dead-letters/retry', filter),
-  discard: (filter: LetterQuery & { why: string }) => act<{ numbers: string[] }>('dead-letters/discard', filter),
+  retry: (filter: LetterQuery & { after?: string; why?: string }) =>
+    act<{ numbers: string[] }>('dead-letters/retry', filter),
+  discard: (filter: LetterQuery & { after?: string; why: string }) =>
+    act<{ numbers: string[] }>('dead-letters/discard', filter),
 }

@@ -37,16 +37,14 @@ export function actionRoutes({ settings, sessions, databases, replays }: Room): 
     return next()
   })
 
-  // A retry and a discard take at most a thousand: the page goes on until nothing is left.
+  // A retry and a discard take at most a thousand: the page goes on after the last of them until nothing is left.
   routes.post('/dead-letters/retry', async (context) => {
     const fields = await fieldsOf(context.req)
     const by = context.get('visitor').name
-    const why = textOf(fields, 'why')
+    const page = given({ why: textOf(fields, 'why'), after: textOf(fields, 'after') })
     const filter = deadLetterFilterOf(fields)
     const { sessions } = databaseNamed(databases, textOf(fields, 'database'))
-    const numbers = await sessions.writing((tx) =>
-      retryDeadLetters(tx, { schema, filter, by, ...(why === undefined ? {} : { why }) }),
-    )
+    const numbers = await sessions.writing((tx) => retryDeadLetters(tx, { schema, filter, by, ...page }))
     logger.info({ by, letters: numbers.length }, 'Dead letters are retried, asked for on the dashboard')
     return context.json({ numbers })
   })
@@ -55,9 +53,10 @@ export function actionRoutes({ settings, sessions, databases, replays }: Room): 
     const fields = await fieldsOf(context.req)
     const by = context.get('visitor').name
     const why = textOf(fields, 'why') ?? ''
+    const page = given({ after: textOf(fields, 'after') })
     const filter = deadLetterFilterOf(fields)
     const { sessions } = databaseNamed(databases, textOf(fields, 'database'))
-    const numbers = await sessions.writing((tx) => discardDeadLetters(tx, { schema, filter, by, why }))
+    const numbers = await sessions.writing((tx) => discardDeadLetters(tx, { schema, filter, by, why, ...page }))
     logger.info({ by, letters: numbers.length }, 'Dead letters were discarded on the dashboard')
     return context.json({ numbers })
   })

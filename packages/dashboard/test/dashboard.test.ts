@@ -202,15 +202,16 @@ test('a consumer with a database of its own is shown and mended beside the other
   expect(picture.consumers).toMatchObject([{ group: 'billing-2', database: 'billing', deadLetters: 1 }])
   expect(picture.problems).toContainEqual(expect.objectContaining({ database: 'gone', code: 'DATABASE_UNREACHABLE' }))
 
-  const retry = (database: string) =>
+  const retry = (database: string, page: { after?: string } = {}) =>
     one.fetch(
       new Request('http://localhost/api/actions/dead-letters/retry', {
         method: 'POST',
         headers: own,
-        body: JSON.stringify({ numbers: ['1'], database }),
+        body: JSON.stringify({ numbers: ['1'], database, ...page }),
       }),
     )
   expect((await retry('elsewhere')).status).toBe(400)
+  expect(await (await retry('billing', { after: '1' })).json()).toEqual({ numbers: [] })
   expect(await (await retry('billing')).json()).toEqual({ numbers: ['1'] })
   await gone.end()
 })

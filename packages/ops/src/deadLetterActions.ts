@@ -1,6 +1,7 @@
 import { OnceboxError, type Tx } from '@oncebox/core'
 import { defaultSchema, type Tables, tables } from '@oncebox/schema'
 import { type DeadLetterFilter, whereOf } from './deadLetterFilter.js'
+import { isNumber } from './deadLetters.js'
 
 /** Which dead letters, who decides, and why. */
 export interface ActOptions {
@@ -12,8 +13,13 @@ export interface ActOptions {
   readonly by: string
   /** Why. A discard needs one. Default: none. */
   readonly why?: string
-  /** At most so many in this transaction, the oldest first, 1 to 10,000. Default 1,000: call again until 0. */
+  /** At most so many in this transaction, the oldest first, 1 to 10,000. Default 1,000: call again, with `after`, until 0. */
   readonly limit?: number
+  /**
+   * Only those with a larger number: the last of the call before, so that one which fails again meanwhile is not taken twice.
+   * Default: from the oldest on.
+   */
+  readonly after?: string
 }
 
 /**
@@ -117,12 +123,21 @@ function noting(schema: Tables, action: 'retry' | 'discard', parameters: number,
          consumer, source, message_id, topic, type, reason FROM ${from}`
 }
 
-function checked({ schema, filter, by, why, limit = 1_000 }: ActOptions) {
+function checked({ schema, filter, by, why, limit = 1_000, after = '0' }: ActOptions) {
   if (by.trim() === '') throw invalid('Nobody is named who decides about the dead letters')
   if (!Number.isInteger(limit) || limit < 1 || limit > 10_000) {
     throw invalid('The limit of dead letters is not a whole number from 1 to 10000')
   }
-  return { by, why: why ?? null, limit, schema: tables(schema ?? defaultSchema), ...whereOf(filter) }
+  if (!isNumber(after)) throw invalid('The number of the dead letter to go on after is no whole number')
+  const { where, values } = whereOf(filter)
+  return {
+    by,
+    why: why ?? null,
+    limit,
+    schema: tables(schema ?? defaultSchema),
+    where: `${where} AND letter.number > $${values.length + 1}::text::bigint`,
+    values: [...values, after],
+  }
 }
 
 function invalid(what: string): OnceboxError {

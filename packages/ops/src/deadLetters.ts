@@ -180,6 +180,7 @@ export async function deadLetterActions(
   return rows
 }
 
-function isNumber(text: string): boolean {
+/** Pure. Whether a text can be the number of a dead letter. */
+export function isNumber(text: string): boolean {
   return /^\d{1,18}$/.test(text)
 }

@@ -2,13 +2,16 @@ import type { Tx } from '@oncebox/core'
 import { fromPg } from '@oncebox/core/pg'
 import {
   blockedKeys,
+  discardDeadLetters,
   type FlowCounters,
   flowRates,
   groupDeadLetters,
+  listDeadLetters,
   messageBody,
   planReplay,
   readFlow,
   replayStep,
+  retryDeadLetters,
   searchMessages,
   timeline,
 } from '@oncebox/ops'
@@ -178,6 +181,31 @@ describe.each(postgresVersions)('looking around, on Postgres %i', (version) => {
     expect(await keys(fromPg(viewer))).toEqual([null, null])
     viewer.release()
     expect(await blockedKeys(fromPg(client), { limit: 1 })).toMatchObject({ more: true, consumers: [{ waiting: 3 }] })
+  })
+
+  test('dead letters are gone through from number to number: one that fails again meanwhile is not taken twice', async () => {
+    const tx = fromPg(client)
+    await client.query(`
+      INSERT INTO oncebox.dead_letter
+        (record_time, partition, attempts, consumer, source, message_id, topic, type, reason, headers)
+      SELECT now(), 0, 3, 'shipping', 'shop', 'm' || n, 'orders', 'order.created', 'HANDLER_FAILED', '[]'
+      FROM generate_series(1, 5) AS n`)
+    const filter = { group: 'shipping' }
+    const numbers = (await listDeadLetters(tx, { filter })).map(({ number }) => number)
+    expect(numbers).toHaveLength(5)
+    const decided = { filter, by: 'ann', limit: 2 }
+    const asked: string[] = []
+    for (let after: string | undefined = '0'; after !== undefined; ) {
+      const step = await retryDeadLetters(tx, { ...decided, after })
+      asked.push(...step)
+      await client.query('UPDATE oncebox.dead_letter SET retry_at = NULL')
+      after = step.at(-1)
+      if (asked.length > numbers.length) break
+    }
+    expect(asked).toEqual(numbers)
+    const why = 'closed'
+    expect(await discardDeadLetters(tx, { ...decided, why, after: numbers[2] as string })).toEqual(numbers.slice(3))
+    await expect(retryDeadLetters(tx, { ...decided, after: 'x' })).rejects.toMatchObject({ code: 'INVALID_SETTING' })
   })
 
   test('the flow counts what was written and handled, and times what was published', async () => {

@@ -12,9 +12,10 @@ export function LetterActions(props: { filter: LetterQuery; letters: number; onD
   if (!mayAct) return null
   const what = plural(letters, 'dead letter')
 
-  // A call takes a thousand at most.
-  const untilNone = async (call: () => Promise<{ numbers: string[] }>) => {
-    for (let numbers = (await call()).numbers; numbers.length > 0; ) numbers = (await call()).numbers
+  // A call takes a thousand at most; one that fails again meanwhile is not taken twice.
+  const untilNone = async (call: (page: { after?: string }) => Promise<{ numbers: string[] }>) => {
+    for (let after = (await call({})).numbers.at(-1); after !== undefined; )
+      after = (await call({ after })).numbers.at(-1)
     onDone()
   }
   return (
@@ -30,7 +31,7 @@ export function LetterActions(props: { filter: LetterQuery; letters: number; onD
           title={`Retry ${what}?`}
           verb={`Retry ${what}`}
           reason="optional"
-          onConfirm={(why) => untilNone(() => api.retry({ ...filter, ...(why === '' ? {} : { why }) }))}
+          onConfirm={(why) => untilNone((page) => api.retry({ ...filter, ...page, ...(why === '' ? {} : { why }) }))}
           onClose={() => setAsking(null)}
         >
           <p>A running consumer of the group handles each once more, then what waits behind it, in order.</p>
@@ -42,7 +43,7 @@ export function LetterActions(props: { filter: LetterQuery; letters: number; onD
           verb={`Discard ${what}`}
           dangerous
           reason="required"
-          onConfirm={(why) => untilNone(() => api.discard({ ...filter, why }))}
+          onConfirm={(why) => untilNone((page) => api.discard({ ...filter, ...page, why }))}
           onClose={() => setAsking(null)}
         >
           <p>They are deleted and never handled. What waits behind them is handled. This cannot be taken back.</p>
