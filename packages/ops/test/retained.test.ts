@@ -12,6 +12,7 @@ import {
 import { postgresVersions, type TestDatabase } from '@oncebox/testkit/harness'
 import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readOverdue } from '../dist/doctor/facts/scheduled.js'
 import { migratedDatabase, publishAll, write } from './prepared.js'
 
 const retained = 100_000
@@ -199,5 +200,18 @@ describe.each(postgresVersions)('with many rows retained, on Postgres %i', (vers
       (await messageEffects(tx, 'invoice-7')).map(({ group, state }) => `${group} ${state}`)
     expect(await groups(client)).toEqual(['audit handled', 'billing handled'])
     expect(await rowsPassed(client, groups)).toBeLessThan(200)
+  })
+
+  test('whether a scheduled message is overdue is known without those that are due later', async () => {
+    await client.query(
+      `INSERT INTO oncebox.scheduled (due_at, id, source, topic, type)
+       SELECT now() + interval '1 day', gen_random_uuid(), 'shop', 'orders', 'order.reminded' FROM generate_series(1, 2000)`,
+    )
+    const overdue = () => readOverdue(client, 'oncebox')
+    expect(await overdue()).toBeNull()
+    expect(await rowsRead(client, overdue)).toBeLessThan(10)
+    await client.query(`UPDATE oncebox.scheduled SET due_at = now() - interval '1 hour' WHERE number = 7`)
+    expect(await overdue()).toBeGreaterThan(3_500)
+    await client.query('TRUNCATE oncebox.scheduled')
   })
 })
