@@ -47,7 +47,7 @@ export async function claimCopies(tx: Tx, tables: Tables, group: string): Promis
        UPDATE ${tables.deadLetterCopy} AS copy
        SET due_at = clock_timestamp() + $2::text::double precision * interval '1 millisecond'
        WHERE number IN (
-         SELECT number FROM ${tables.deadLetterCopy} WHERE consumer = $1::text AND due_at <= clock_timestamp()
+         SELECT number FROM ${tables.deadLetterCopy} WHERE consumer = $1::text AND due_at <= statement_timestamp()
          ORDER BY due_at, number LIMIT ${mostAtOnce} FOR UPDATE SKIP LOCKED
        )
        RETURNING *

@@ -158,6 +158,7 @@ async function idsToCarry(
   return rows.map((row) => [row.consumer, row.id])
 }
 
+/** By the statement's clock: a volatile one could not use the index, and each call would read all that are remembered. */
 async function deleteOld<Trx>(
   db: Database<Trx>,
   tables: Tables,
@@ -173,7 +174,7 @@ async function deleteOld<Trx>(
         `WITH gone AS (
            DELETE FROM ${table} WHERE ctid = ANY (ARRAY(
              SELECT ctid FROM ${table}
-             WHERE ${column} < clock_timestamp() - $1::text::float8 * interval '1 millisecond' LIMIT $2::text::bigint
+             WHERE ${column} < statement_timestamp() - $1::text::float8 * interval '1 millisecond' LIMIT $2::text::bigint
            )) RETURNING 1
          )
          SELECT count(*)::text AS count FROM gone`,

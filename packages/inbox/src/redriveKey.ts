@@ -76,7 +76,7 @@ async function claimKey<Trx>({ settings, tables }: RedriveParts<Trx>): Promise<C
   return db.transaction(async ({ tx }) => {
     const { rows } = await tx.query<{ topic: string; digest: string }>(
       `SELECT topic, encode(key_digest, 'hex') AS digest FROM ${tables.parkedKey}
-       WHERE consumer = $1::text AND due_at <= clock_timestamp()
+       WHERE consumer = $1::text AND due_at <= statement_timestamp()
        ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED`,
       [group],
     )

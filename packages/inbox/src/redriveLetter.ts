@@ -71,7 +71,7 @@ async function claimLetter<Trx>({ settings, tables }: RedriveParts<Trx>): Promis
       `UPDATE ${tables.deadLetter} AS letter
        SET retry_tries = retry_tries + 1, retry_at = clock_timestamp() + $2::text::double precision * interval '1 millisecond'
        WHERE letter.number = (
-         SELECT number FROM ${tables.deadLetter} WHERE consumer = $1::text AND retry_at <= clock_timestamp()
+         SELECT number FROM ${tables.deadLetter} WHERE consumer = $1::text AND retry_at <= statement_timestamp()
          ORDER BY retry_at, number LIMIT 1 FOR UPDATE SKIP LOCKED
        )
        RETURNING number::text AS number, attempts, retry_tries AS tries, parks,

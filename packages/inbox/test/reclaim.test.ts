@@ -75,6 +75,29 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
   const remembered = async (it: Bench) =>
     (await it.database.pool.query('SELECT message_id FROM oncebox.inbox ORDER BY 1')).rows.map((row) => row.message_id)
 
+  /** The rows that each transaction of `db` reads in a table. */
+  function counting(it: Awaited<ReturnType<typeof open>>, table: string) {
+    const read: number[] = []
+    const counted = async (tx: Tx) => {
+      const { rows } = await tx.query<{ read: number }>(
+        `SELECT (seq_tup_read + idx_tup_fetch)::int AS read FROM pg_stat_xact_user_tables WHERE relname = $1::text`,
+        [table],
+      )
+      return rows[0]?.read ?? 0
+    }
+    const db: typeof it.db = {
+      ...it.db,
+      transaction: (work) =>
+        it.db.transaction(async (scope) => {
+          const before = await counted(scope.tx)
+          const result = await work(scope)
+          read.push((await counted(scope.tx)) - before)
+          return result
+        }),
+    }
+    return { db, read }
+  }
+
   test('G3: old ids are forgotten, the floor is raised before, and what comes late is refused', async () => {
     const it = await open()
     const old = forgotten()
@@ -220,26 +243,37 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
       [ids],
     )
     await it.database.pool.query('ANALYZE oncebox.inbox')
-    // Of each transaction the rows that it has read in the leaf; a truncated table has the counts of before.
-    const read: number[] = []
-    const counted = async (tx: Tx) => {
-      const { rows } = await tx.query<{ read: number }>(
-        `SELECT (seq_tup_read + idx_tup_fetch)::int AS read FROM pg_stat_xact_user_tables WHERE relname = $1::text`,
-        [leaf],
-      )
-      return rows[0]?.read ?? 0
-    }
-    const db: typeof it.db = {
-      ...it.db,
-      transaction: (work) =>
-        it.db.transaction(async (scope) => {
-          const before = await counted(scope.tx)
-          const result = await work(scope)
-          read.push((await counted(scope.tx)) - before)
-          return result
-        }),
-    }
+    const { db, read } = counting(it, leaf)
     expect((await reclaimInbox({ db })).leaves).toEqual([leaf])
+    expect(Math.max(...read)).toBeLessThan(50)
+  })
+
+  test('foreign ids past their time are found without those that are kept', async () => {
+    const it = await open()
+    await it.database.pool.query(
+      `INSERT INTO oncebox.inbox_foreign (consumer, source, message_id)
+       SELECT 'bank', 'shop', n::text FROM generate_series(1, 5000) AS n`,
+    )
+    await it.database.pool.query('ANALYZE oncebox.inbox_foreign')
+    const { db, read } = counting(it, 'inbox_foreign')
+    expect(await reclaimInbox({ db })).toMatchObject({ deletedRows: 0 })
+    expect(Math.max(...read)).toBeLessThan(50)
+  })
+
+  test('a consumer looks for retries that are due without those that are put off', async () => {
+    const it = await open()
+    await it.database.pool.query(
+      `INSERT INTO oncebox.dead_letter
+         (record_time, partition, attempts, consumer, source, message_id, topic, type, reason, headers, retry_at)
+       SELECT now(), 0, 3, 'bank', 'shop', n::text, 'accounts', 'deposited', 'HANDLER_FAILED', '[]', now() + interval '1 hour'
+       FROM generate_series(1, 3000) AS n`,
+    )
+    await it.database.pool.query('ANALYZE oncebox.dead_letter')
+    const { db, read } = counting(it, 'dead_letter')
+    const consumer = it.consumer({ db, redrivePollMs: 10 })
+    stops.push(() => consumer.stop())
+    await consumer.start()
+    await until(() => read.length > 20, { what: 'the consumer to look for retries' })
     expect(Math.max(...read)).toBeLessThan(50)
   })
 
