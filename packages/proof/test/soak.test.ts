@@ -31,3 +31,13 @@ test('a picture has a curve for each measure and a bar for each look during a fa
   expect(svg.match(/<polyline/g)).toHaveLength(5)
   expect(svg.match(/M[\d.]+ 0v550/g)).toHaveLength(1)
 })
+
+test('a picture of a long soak keeps the worst, and no more points than there are pixels', () => {
+  const long = Array.from(
+    { length: 1_800 },
+    (_, at): Sample => ({ ...(flat[0] as Sample), at, waiting: at === 777 ? 500 : 0 }),
+  )
+  const svg = drawSoak(long)
+  expect(svg.match(/<polyline points="([^"]*)"/)?.[1]?.split(' ')).toHaveLength(900)
+  expect(svg).toContain('>500</text>')
+})

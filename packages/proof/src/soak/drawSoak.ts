@@ -13,7 +13,8 @@ const charts = [
 ] as const
 
 /** A soak as an SVG: a curve a measure over time, and a bar where a fault was on. Pure. */
-export function drawSoak(samples: readonly Sample[]): string {
+export function drawSoak(all: readonly Sample[]): string {
+  const samples = worstOfEach(all, Math.ceil(all.length / width))
   const last = samples.at(-1)?.at ?? 1
   const x = (at: number): number => left + (at / last) * (width - left - 10)
   const step = (width - left - 10) / Math.max(samples.length, 1)
@@ -40,4 +41,14 @@ export function drawSoak(samples: readonly Sample[]): string {
   <text x="${left}" y="${charts.length * height + 14}" fill="#333">0 to ${Math.round(last)} seconds; red: a fault was on</text>
 </svg>
 `
+}
+
+/** Of so many samples, one behind the other, the one in which most was on its way: more than a pixel each are not to be seen. */
+function worstOfEach(samples: readonly Sample[], count: number): Sample[] {
+  if (count <= 1) return [...samples]
+  return Array.from({ length: Math.ceil(samples.length / count) }, (_, index) =>
+    samples
+      .slice(index * count, (index + 1) * count)
+      .reduce((worst, each) => (each.waiting > worst.waiting ? each : worst)),
+  )
 }
