@@ -82,12 +82,17 @@ export class GroupMembership {
     this.#requestMs = Math.ceil(parts.sessionTimeoutMs / 3)
   }
 
-  /** Joins the next generation. Rejects with the client library's error; joining again is then right. */
+  /**
+   * Joins the next generation, on a connection made for it: one that has been silent since the last join may be dead by now (a
+   * firewall forgets), and a join may be without an answer for as long as a rebalance lasts. Rejects with the client
+   * library's error; joining again is then right.
+   */
   async join(): Promise<Joined> {
     const { joining, rebalanceTimeoutMs } = this.#parts
     for (;;) {
+      let connection: Connection | undefined
       try {
-        const connection = await this.#connection(joining)
+        connection = await this.#connection(joining)
         const response = await ask(connection, rebalanceTimeoutMs + joinGraceMs, (to) => this.#joinRequest(to))
         this.#memberId = response.memberId
         this.#generationId = response.generationId
@@ -101,6 +106,8 @@ export class GroupMembership {
         }
         if (number === kafkaError.rebalanceInProgress || number === kafkaError.illegalGeneration) continue
         throw error
+      } finally {
+        connection?.socket.destroy()
       }
     }
   }

@@ -1,7 +1,7 @@
 import { type Clock, type Logger, silentLogger, systemClock } from '@oncebox/core'
 import { type KafkaOptions, kafka } from '@oncebox/kafka'
 import { kafkajs } from '@oncebox/kafkajs'
-import { startKafka, until } from '@oncebox/testkit'
+import { freePort, startKafka, startProxy, until } from '@oncebox/testkit'
 import { kafkaMissing, testKafka, uniqueName } from '@oncebox/testkit/harness'
 import type { BatchHandler, OutgoingRecord, TopicPartition } from '@oncebox/transport'
 import kafkaClient, { type Admin } from 'kafkajs'
@@ -318,6 +318,34 @@ describe.skipIf(missing !== undefined)('subscribing to a real Kafka', () => {
     await until(() => one.seen.length + two.seen.length === 2, { what: 'both records' })
     expect([...one.seen, ...two.seen].sort()).toEqual(['a', 'b'])
     await ours.stop({ deadlineMs: 1000 })
+  }, 60_000)
+
+  it('joins again at once although all its connections have died without a word', async () => {
+    const port = await freePort()
+    const wire = await startProxy({ target: { host: '127.0.0.1', port } })
+    onTestFinished(() => wire.close())
+    const brokers = [`127.0.0.1:${wire.port}`]
+    const server = await startKafka({ port, settings: { 'advertised.listeners': `PLAINTEXT://${brokers[0]}` } })
+    onTestFinished(() => server.remove())
+    const consumer = async () => {
+      const transport = kafka({ brokers, sessionTimeoutMs: 6000, heartbeatIntervalMs: 200 })
+      onTestFinished(() => transport.close())
+      const { handler: all, assigned } = collector()
+      return { transport, assigned, start: () => transport.subscribe({ ...limits, group: 'g', topics: ['t'] }, all) }
+    }
+    const first = await consumer()
+    await first.transport.createTopic('t', 2)
+    const subscription = await first.start()
+    onTestFinished(() => subscription.stop({ deadlineMs: 1000 }))
+    await until(() => first.assigned.length === 1, { what: 'the first assignment', deadlineMs: 20_000 })
+    wire.holdBack()
+    const second = await consumer()
+    const other = await second.start()
+    onTestFinished(() => other.stop({ deadlineMs: 1000 }))
+    await until(() => first.assigned.at(-1)?.length === 1, {
+      what: 'the first one to have joined again',
+      deadlineMs: 30_000,
+    })
   }, 60_000)
 
   it('logs no payload, key or header, whatever fails; and stops in time while the broker is away', async () => {
