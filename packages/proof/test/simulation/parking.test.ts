@@ -1,7 +1,5 @@
 import type { Tx, WireRecord } from '@oncebox/core'
-import { migrate, tables as tablesOf } from '@oncebox/schema'
-import { type PostgresServer, startPostgres } from '@oncebox/testkit'
-import pg from 'pg'
+import { tables as tablesOf } from '@oncebox/schema'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readAttempts, recordAttempt, startAttempt, takeBackAttempt } from '../../../inbox/src/attempts.js'
 import { storeDeadLetters } from '../../../inbox/src/deadLetters.js'
@@ -19,39 +17,26 @@ import type { Dice } from '../../src/simulation/dice.js'
 import { runInboxStatement } from '../../src/simulation/inboxStatements.js'
 import { ModelDatabase } from '../../src/simulation/modelDatabase.js'
 import { idOf } from '../../src/simulation/outboxRow.js'
-import { type Operation, runTwins, type TwinRun } from './twins.js'
+import { type Operation, runTwins, startSessions, type TwinRun, type TwinSessions } from './twins.js'
 
 // The inbox's own statements on Postgres and on the model: three sessions at a time, at random, with what waits for whom.
 
 const tables = tablesOf()
 const group = 'group'
-const sessions = 3
 const keys = ['k1', 'k2', 'k3']
 // Two, so that each meets one mark of another at most: in which order Postgres finds several is its own business.
 const holders = [1, 2].map((number) => `00000000-0000-0000-0000-00000000000${number}`)
 const error = { name: 'Error', message: 'on purpose' }
 
-let server: PostgresServer
-let clients: pg.Client[]
-let observer: pg.Client
+let clients: TwinSessions['clients']
+let observer: TwinSessions['observer']
+let close: TwinSessions['close']
 
 beforeAll(async () => {
-  // Who closes a circle waits in it; the model says so at once, and the schedule ends there.
-  server = await startPostgres({ settings: { fsync: 'off', deadlock_timeout: '60s' } })
-  const connected = async (): Promise<pg.Client> => {
-    const client = new pg.Client({ connectionString: server.url })
-    await client.connect()
-    return client
-  }
-  observer = await connected()
-  await migrate(observer)
-  clients = await Promise.all(Array.from({ length: sessions }, connected))
+  ;({ clients, observer, close } = await startSessions())
 })
 
-afterAll(async () => {
-  await Promise.all([observer, ...clients].map((client) => client.end()))
-  await server.remove()
-})
+afterAll(() => close())
 
 function itemOf(number: number): Item {
   const id = idOf(number)

@@ -1,9 +1,7 @@
 import type { Tx } from '@oncebox/core'
 import { type PauseTarget, pausePublishing, resumePublishing } from '@oncebox/ops'
 import { changeLanes } from '@oncebox/relay'
-import { migrate, tables as tablesOf } from '@oncebox/schema'
-import { type PostgresServer, startPostgres } from '@oncebox/testkit'
-import pg from 'pg'
+import { tables as tablesOf } from '@oncebox/schema'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readPaused } from '../../../relay/src/pauses.js'
 import type { Session } from '../../../relay/src/session.js'
@@ -12,33 +10,22 @@ import { ModelDatabase } from '../../src/simulation/modelDatabase.js'
 import { pauseKey } from '../../src/simulation/pauseStatements.js'
 import { runRelayStatement } from '../../src/simulation/relayStatements.js'
 import type { Run } from '../../src/simulation/statement.js'
-import { type Operation, runTwins } from './twins.js'
+import { type Operation, runTwins, startSessions, type TwinSessions } from './twins.js'
 
 // Operators pause and resume, and change the number of lanes, by the product's own code, on Postgres and on the model.
 
 const tables = tablesOf()
 const by = 'ann'
 
-let server: PostgresServer
-let clients: pg.Client[]
-let observer: pg.Client
+let clients: TwinSessions['clients']
+let observer: TwinSessions['observer']
+let close: TwinSessions['close']
 
 beforeAll(async () => {
-  server = await startPostgres({ settings: { fsync: 'off', deadlock_timeout: '60s' } })
-  const connected = async (): Promise<pg.Client> => {
-    const client = new pg.Client({ connectionString: server.url })
-    await client.connect()
-    return client
-  }
-  observer = await connected()
-  await migrate(observer)
-  clients = await Promise.all(Array.from({ length: 3 }, connected))
+  ;({ clients, observer, close } = await startSessions())
 })
 
-afterAll(async () => {
-  await Promise.all([observer, ...clients].map((client) => client.end()))
-  await server.remove()
-})
+afterAll(() => close())
 
 /** A look answers lists; drivers hand out objects. */
 const run: Run = async (context) => {

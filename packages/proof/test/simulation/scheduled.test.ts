@@ -1,7 +1,5 @@
 import type { Tx } from '@oncebox/core'
-import { migrate, tables as tablesOf } from '@oncebox/schema'
-import { type PostgresServer, startPostgres } from '@oncebox/testkit'
-import pg from 'pg'
+import { tables as tablesOf } from '@oncebox/schema'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Lease } from '../../../relay/src/lease.js'
 import { moveDue } from '../../../relay/src/scheduled.js'
@@ -15,7 +13,7 @@ import { runRelayStatement } from '../../src/simulation/relayStatements.js'
 import { leafLock } from '../../src/simulation/ringStatements.js'
 import { isAnyDue } from '../../src/simulation/scheduledStatements.js'
 import type { Run } from '../../src/simulation/statement.js'
-import { type Operation, runTwins } from './twins.js'
+import { type Operation, runTwins, startSessions, type TwinSessions } from './twins.js'
 
 // What is due is moved by the product's own statement, on Postgres and on the model, by lanes that want the same rows, beside
 // writers, leases that are lost and leaves that somebody has for himself.
@@ -31,30 +29,19 @@ const later = 3_153_600_000
 const probe = probeStatement(tables)
 const setEpoch = 'UPDATE oncebox.relay_cursor SET epoch = $2 WHERE lane = $1'
 
-let server: PostgresServer
-let clients: pg.Client[]
-let observer: pg.Client
+let clients: TwinSessions['clients']
+let observer: TwinSessions['observer']
+let close: TwinSessions['close']
 
 beforeAll(async () => {
-  server = await startPostgres({ settings: { fsync: 'off', deadlock_timeout: '60s' } })
-  const connected = async (): Promise<pg.Client> => {
-    const client = new pg.Client({ connectionString: server.url })
-    await client.connect()
-    return client
-  }
-  observer = await connected()
-  await migrate(observer)
+  ;({ clients, observer, close } = await startSessions())
   await observer.query('SELECT oncebox.change_lanes($1)', [lanes])
-  clients = await Promise.all(Array.from({ length: 3 }, connected))
   for (const client of clients) {
     for (const [name, value] of Object.entries(windowSessionSettings)) await client.query(`SET ${name} = ${value}`)
   }
 })
 
-afterAll(async () => {
-  await Promise.all([observer, ...clients].map((client) => client.end()))
-  await server.remove()
-})
+afterAll(() => close())
 
 /** A transaction as the relay's session: rows as lists of texts, whose columns need names of their own on the way. */
 function sessionOn(tx: Tx): Session {

@@ -1,7 +1,8 @@
 import type { Tx } from '@oncebox/core'
 import { fromPg } from '@oncebox/core/pg'
-import { until } from '@oncebox/testkit'
-import type pg from 'pg'
+import { migrate } from '@oncebox/schema'
+import { startPostgres, until } from '@oncebox/testkit'
+import pg from 'pg'
 import { expect } from 'vitest'
 import { type Dice, diceOf } from '../../src/simulation/dice.js'
 import type { ModelDatabase } from '../../src/simulation/modelDatabase.js'
@@ -29,6 +30,36 @@ export interface TwinParts {
   /** Knows the statements. */
   readonly run: Run
   readonly operation: (dice: Dice) => Operation
+}
+
+/** Sessions on a migrated database, on a server of their own. */
+export interface TwinSessions {
+  readonly clients: pg.Client[]
+  readonly observer: pg.Client
+  close(): Promise<void>
+}
+
+const sessionsAtOnce = 3
+
+/** Who closes a circle of locks waits in it for long; the model says so at once, and the schedule ends there. */
+export async function startSessions(): Promise<TwinSessions> {
+  const server = await startPostgres({ settings: { fsync: 'off', deadlock_timeout: '60s' } })
+  const connected = async (): Promise<pg.Client> => {
+    const client = new pg.Client({ connectionString: server.url })
+    await client.connect()
+    return client
+  }
+  const observer = await connected()
+  await migrate(observer)
+  const clients = await Promise.all(Array.from({ length: sessionsAtOnce }, connected))
+  return {
+    clients,
+    observer,
+    async close() {
+      await Promise.all([observer, ...clients].map((client) => client.end()))
+      await server.remove()
+    },
+  }
 }
 
 /** One session on both sides. */
