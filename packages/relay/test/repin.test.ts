@@ -65,6 +65,7 @@ describe.each(postgresVersions)('a topic that has grown, on Postgres %i', (versi
       }
     }
     await write(5)
+    await until(async () => (await pinned(at)) === 3, { what: 'a relay to see three partitions' })
     grow()
     await Promise.all([pause(at), write(5)])
     await until(() => events(at, 'paused') === 2, { what: 'both lanes to pause' })
