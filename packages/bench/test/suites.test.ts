@@ -22,13 +22,13 @@ test('write: every way of writing gives transactions and WAL, and a message adds
   }
   // Together they share what a transaction costs; more than a payload each would mean that events were not counted.
   expect(samples.emitMany1000?.[0]?.walBytesPerEvent).toBeLessThan(wal('outbox'))
-}, 60_000)
+}, 180_000)
 
 test('inbox: every way gives each message its effect once', async () => {
   const { samples, failures } = await inbox({ messages: 250, remembered: 10, rounds: 1, progress })
   expect(failures).toEqual([])
   expect(Object.keys(samples)).toEqual(Object.keys(inboxArms))
-}, 60_000)
+}, 180_000)
 
 test('scale: the backlogs differ from the base in one thing each', () => {
   const { base, ...others } = scaleShapes({ messages: 1_000, large: 5_000, huge: 0 })

@@ -35,7 +35,7 @@ async function restored(from: MigratedDatabase): Promise<MigratedDatabase> {
   return { ...own, name, pool, url: url.href, environment: { DATABASE_URL: url.href } }
 }
 
-describe.skipIf(await kafkaMissing())('the command that doctor names mends', { timeout: 240_000 }, () => {
+describe.skipIf(await kafkaMissing())('the command that doctor names mends', { timeout: 480_000 }, () => {
   test('a restored dump, a killed relay, a full ring, an idle transaction, a poisoned key, a missing topic, an oversize message', async () => {
     const { brokers } = await testKafka()
     const topic = uniqueName('orders')

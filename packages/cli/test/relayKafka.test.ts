@@ -88,7 +88,7 @@ describe.skipIf(await kafkaMissing())('oncebox relay to Kafka', { timeout: 120_0
   test('a standby takes over within the lease after a kill, and at once after a clean stop', async () => {
     await using database = await migratedDatabase()
     const flags = await relayFlags()
-    const first = startOncebox([...flags, '--lease-ms', '2000'], database)
+    const first = startOncebox([...flags, '--lease-ms', '6000'], database)
     await first.event(({ event }) => event === 'ready')
     const second = startOncebox([...flags, '--lease-ms', '60000'], database)
     await second.event(({ event }) => event === 'standby')

@@ -135,7 +135,7 @@ test('G3: a group handles messages again, each once more and in order, through k
   const last = async () => (await effects()).filter(({ key }) => key === 'last').length
   await until(async () => (await last()) === 2, { what: 'what came after the copies', deadlineMs: 20_000 })
   expect((await effects()).length).toBe(184)
-}, 60_000)
+}, 180_000)
 
 test('in a database of its own, a group that was asked before the first delivery handles the message once; what is dead is told', async () => {
   await using producer = await migratedDatabase()
@@ -170,7 +170,7 @@ test('in a database of its own, a group that was asked before the first delivery
 
   const unknown = await oncebox([...args, '--group', 'biling', id as string], producer)
   expect(unknown).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('No such consumer group') })
-}, 60_000)
+}, 180_000)
 
 test('a group that has read nothing here is refused before anything is written, also with --dry-run', async () => {
   await using database = await migratedDatabase()

@@ -1,7 +1,6 @@
-import { createServer } from 'node:net'
 import { kafka } from '@oncebox/kafka'
 import { kafkajs } from '@oncebox/kafkajs'
-import { type KafkaServer, startKafka } from '@oncebox/testkit'
+import { freePort, type KafkaServer, startKafka } from '@oncebox/testkit'
 import { kafkaMissing, uniqueName } from '@oncebox/testkit/harness'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createAuthority, folderOf } from './authority.js'
@@ -112,13 +111,4 @@ describe.skipIf(await kafkaMissing())('a Kafka with TLS and SASL', () => {
 /** A PEM text as a properties file takes it. */
 function inOneLine(pem: string): string {
   return pem.trim().replaceAll(/\r?\n/g, ' ')
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
 }

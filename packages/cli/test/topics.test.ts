@@ -15,7 +15,7 @@ const partition = (key: string, partitions: number) => partitionOf(Buffer.from(k
 /** A key that moves. */
 const moving = keys.find((key) => partition(key, 3) !== partition(key, 6)) ?? ''
 
-describe.skipIf(await kafkaMissing())('topics', { timeout: 240_000 }, () => {
+describe.skipIf(await kafkaMissing())('topics', { timeout: 480_000 }, () => {
   test('G4: a topic grows from 3 to 6 partitions under load: what doctor says is done, keys keep their order, new partitions get messages', async () => {
     await using database = await migratedDatabase()
     const { brokers } = await testKafka()
@@ -76,7 +76,7 @@ describe.skipIf(await kafkaMissing())('topics', { timeout: 240_000 }, () => {
     const load = (async () => {
       while (!stopped) {
         await database.pool.query(
-          `select oncebox.emit($1, 'k' || i, 'test', ($2::int)::text::jsonb) from generate_series(0, 11) as i, pg_sleep(0.02)`,
+          `select oncebox.emit($1, 'k' || i, 'test', ($2::int)::text::jsonb) from generate_series(0, 11) as i, pg_sleep(0.1)`,
           [topic, ++written],
         )
       }

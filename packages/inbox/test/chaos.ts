@@ -21,12 +21,15 @@ export function ownDatabase(database: TestDatabase, closes: (() => Promise<unkno
   return pgDatabase(own)
 }
 
+/** On a slow machine, too, some transactions are to get through between two. */
+const mostKills = 150
+
 /** Terminates a random session of `ownDatabase` again and again, until the answer is called; it resolves to how many. */
 export function killing(database: TestDatabase, random: () => number): () => Promise<number> {
   let over = false
   let killed = 0
   const killer = (async () => {
-    while (!over) {
+    while (!over && killed < mostKills) {
       const { rowCount } = await database.pool.query(
         `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
          WHERE application_name = 'racing' AND datname = current_database() ORDER BY random() LIMIT 1`,

@@ -70,7 +70,7 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
     'G3: a host that is cut off in a transaction frees its %s after handlerIdleMs, and does nothing afterwards',
     async (_, list) => {
       const sent = list()
-      const { near, far, wire, next, go, pool } = await open(sent, 1_500)
+      const { near, far, wire, next, go, pool } = await open(sent, 5_000)
       wire.pause()
       await next.start()
       // It waits for the ids of the one that is gone, which says nothing more.

@@ -49,15 +49,15 @@ async function replicated() {
     pool,
     async caughtUp() {
       const { rows } = await pool.query('SELECT pg_current_wal_insert_lsn()::text AS lsn')
-      const replica = new pg.Client({ connectionString: standby.urlOf('bank') })
-      await until(
-        () =>
-          replica.connect().then(
-            () => true,
-            () => false,
-          ),
-        { what: 'the database on the standby' },
-      )
+      // A client that could not connect cannot try again.
+      const connected = async () => {
+        const client = new pg.Client({ connectionString: standby.urlOf('bank') })
+        return client.connect().then(
+          () => client,
+          () => false as const,
+        )
+      }
+      const replica = await until(connected, { what: 'the database on the standby' })
       const there = async () =>
         (await replica.query('SELECT pg_last_wal_replay_lsn() >= $1::pg_lsn AS there', [rows[0].lsn])).rows[0].there
       await until(there, { what: 'the standby to catch up', deadlineMs: 30_000 })

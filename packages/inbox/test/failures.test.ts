@@ -291,7 +291,7 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
           await depositInto(message, context)
         },
       },
-      backoff: { minMs: 20, maxMs: 20 },
+      backoff: { minMs: 200, maxMs: 200 },
     })
     await two.send([deposit('slow', 1), deposit('slow', 2), deposit('other', 3)], 0)
     await consumer.start()

@@ -13,7 +13,7 @@ import { asConsumer, businessDatabase, consumerUrl, depositInto } from './fixtur
 const { Kafka, logLevel } = kafkaClient
 const skip = await kafkaMissing()
 // A broker of our own lets sessions end sooner than others do.
-const sessionTimeoutMs = process.env.KAFKA_BROKERS ? 6000 : 1500
+const sessionTimeoutMs = process.env.KAFKA_BROKERS ? 6000 : 4000
 const childScript = (name: string) => new URL(`./${name}`, import.meta.url).pathname
 const contracts = (topic: string) =>
   defineMessages({ deposited: { topic, schema: z.object({ account: z.string(), amount: z.number() }) } })

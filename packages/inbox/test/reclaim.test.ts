@@ -308,7 +308,7 @@ describe.each(postgresVersions)('on Postgres %i', (version) => {
       )
       return rows[0]
     }
-    await until(async () => (await dead()).inserted === 500, { what: 'the statistics to arrive' })
+    await until(async () => (await dead()).inserted === 500, { what: 'the statistics to arrive', deadlineMs: 40_000 })
     expect((await dead()).dead).toBe(0)
   })
 })

@@ -108,12 +108,3 @@ function frames(onFrame: (frame: Buffer) => void): (chunk: Buffer) => void {
     }
   }
 }
-
-/** A port that is free now. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}

@@ -236,12 +236,12 @@ describe.skipIf(missing !== undefined)('subscribing to a real Kafka', () => {
       seen.push(...values(batch))
       return { done: batch.records.length }
     })
-    await transport.subscribe({ ...limits, logger, group, topics: [topic] }, slow)
-    await until(() => calls === 1, { what: 'the first batch' })
     const admin = await adminOf(brokers)
     // kafkajs deletes only from topics that it was asked about before.
     await admin.fetchTopicMetadata({ topics: [topic] })
     await admin.fetchTopicOffsets(topic)
+    await transport.subscribe({ ...limits, logger, group, topics: [topic] }, slow)
+    await until(() => calls === 1, { what: 'the first batch' })
     await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '7' }] })
     await until(() => seen.length > 0, { what: 'what is left' })
     expect(seen).toEqual(['7', '8', '9'])

@@ -12,7 +12,7 @@ transportConformance('pg-boss', {
     const database = outage ? undefined : await testDatabase()
     const connectionString = server?.url ?? (database?.url as string)
     const topics: Record<string, readonly string[]> = {}
-    const transport = () => pgBoss({ connectionString, topics, heartbeatSeconds: 2, maxRecordBytes: 1_000_000 })
+    const transport = () => pgBoss({ connectionString, topics, heartbeatSeconds: 5, maxRecordBytes: 1_000_000 })
     return {
       publisher: transport,
       subscriber: transport,
@@ -36,5 +36,5 @@ transportConformance('pg-boss', {
     earliest: true,
     outage: true,
   },
-  sessionTimeoutMs: 3_000,
+  sessionTimeoutMs: 6_000,
 })

@@ -50,10 +50,10 @@ it('G4: several consumers of a group get the records of a key one after the othe
 
 it('gives the jobs of a killed worker to another within seconds, before later ones of their key', async () => {
   await using database = await testDatabase()
-  const options = { connectionString: database.url, topics: { orders: ['billing'] }, heartbeatSeconds: 2 }
+  const options = { connectionString: database.url, topics: { orders: ['billing'] }, heartbeatSeconds: 5 }
   const transport = pgBoss(options)
   await transport.publish([record('orders', 'a', '1'), record('orders', 'b', '2')])
-  await using worker = spawnNode(hangingWorker, [database.url, 'orders', 'billing', '2'])
+  await using worker = spawnNode(hangingWorker, [database.url, 'orders', 'billing', '5'])
   await worker.waitForLine((line) => line.startsWith('took'))
   await transport.publish([record('orders', 'a', '3'), record('orders', 'c', '4')])
 
@@ -71,9 +71,9 @@ it('gives the jobs of a killed worker to another within seconds, before later on
   expect(seen).toEqual(['4'])
   await worker.kill('SIGKILL')
   const killed = performance.now()
-  await until(() => seen.length === 4, { what: 'the records of the killed worker' })
+  await until(() => seen.length === 4, { what: 'the records of the killed worker', deadlineMs: 25_000 })
   console.info(`the jobs of a killed worker came back in ${Math.round(performance.now() - killed)} ms`)
-  expect(performance.now() - killed).toBeLessThan(8_000)
+  expect(performance.now() - killed).toBeLessThan(20_000)
   expect(seen.indexOf('3')).toBeGreaterThan(seen.indexOf('1'))
   expect([...seen].sort()).toEqual(['1', '2', '3', '4'])
   expect(again.sort()).toEqual(['1', '2'])
@@ -82,7 +82,7 @@ it('gives the jobs of a killed worker to another within seconds, before later on
 
 it('aborts the batch of a worker whose jobs went to another, and completes nothing in its name', async () => {
   await using database = await testDatabase()
-  const options = { connectionString: database.url, topics: { orders: ['billing'] }, heartbeatSeconds: 1 }
+  const options = { connectionString: database.url, topics: { orders: ['billing'] }, heartbeatSeconds: 3 }
   const transport = pgBoss(options)
   await transport.publish([record('orders', 'a', '1'), record('orders', 'a', '2')])
   let aborted = false

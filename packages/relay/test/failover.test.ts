@@ -1,6 +1,7 @@
 import { defaultRoles, tables } from '@oncebox/schema'
 import { fastSettings, type PostgresServer, startPostgres, startStandby, until } from '@oncebox/testkit'
 import { urlAs } from '@oncebox/testkit/harness'
+import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { PollingSource } from '../dist/pollingSource.js'
 import { Session } from '../dist/session.js'
@@ -32,6 +33,11 @@ async function emitThrough(at: Bench, value: string): Promise<void> {
   )
 }
 
+async function allFlushed(client: pg.ClientBase): Promise<boolean> {
+  const { rows } = await client.query('select pg_current_wal_flush_lsn() >= pg_current_wal_insert_lsn() as flushed')
+  return rows[0].flushed
+}
+
 const distinct = (values: readonly string[]) => [...new Set(values)]
 
 describe('Postgres and the relay', () => {
@@ -44,6 +50,11 @@ describe('Postgres and the relay', () => {
     await published(at, 't', ['1'])
     const client = await at.open()
     await client.query('set synchronous_commit = off')
+    await client.query('insert into other values (0)')
+    await until(() => allFlushed(client), {
+      what: 'the log to be written, which is done now and then',
+      deadlineMs: 20_000,
+    })
     for (let i = 0; i < 50; i++) await client.query('insert into other values (1)')
     const newest = (await client.query('select pg_snapshot_xmax(pg_current_snapshot())::text as xmax')).rows[0].xmax
     await relay.drain()

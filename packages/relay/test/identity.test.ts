@@ -10,10 +10,10 @@ test('adopting a copy may take longer than any other statement: all that is reta
   await at.query(`
     UPDATE oncebox.database_identity SET system_identifier = '1';
     UPDATE oncebox.outbox SET xid = (pg_current_xact_id()::text::bigint + 1000000)::text::xid8;
-    CREATE FUNCTION take_long() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(2); RETURN NEW; END $$;
+    CREATE FUNCTION take_long() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(4); RETURN NEW; END $$;
     CREATE TRIGGER take_long BEFORE UPDATE ON oncebox.outbox FOR EACH ROW EXECUTE FUNCTION take_long();
   `)
-  const session = await Session.open(at.relayPool, { timeoutMs: 1_000 })
+  const session = await Session.open(at.relayPool, { timeoutMs: 3_000 })
   try {
     expect(await adoptDatabase(session, tables())).toBe(true)
     expect(await adoptDatabase(session, tables())).toBe(false)

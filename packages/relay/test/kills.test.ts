@@ -114,7 +114,8 @@ describe('a zombie', () => {
     const zombie = run.start('zombie', { relay, slowMs: 5 })
     await until(async () => (await run.records()).length > 60, { what: 'the first relay to be in the middle' })
     zombie.signal('SIGSTOP')
-    const successor = run.start('successor', { relay })
+    // It must not lose the lane to the one that resumes.
+    const successor = run.start('successor', { relay: { ...relay, leaseMs: 10_000 } })
     await until(async () => distinct(await run.records()) === 300, { what: 'all messages', deadlineMs: 20_000 })
     await successor.waitForLine((line) => line.includes('published'))
     const held = await until(

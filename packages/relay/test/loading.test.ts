@@ -20,13 +20,13 @@ const readers = (at: Bench) =>
 test('what waits aside may take longer to read than any other statement', async () => {
   await using at = await bench()
   const release = await holdParked(at)
-  const session = await Session.open(at.relayPool, { timeoutMs: 1_000 })
+  const session = await Session.open(at.relayPool, { timeoutMs: 2_000 })
   try {
     const own = { lane: 0, leaseMs: 60_000, holder: 'test', ownToken: null, monotonicMs: () => performance.now() }
     const acquired = await acquire(session, tables(), own)
     if (acquired === null) throw new Error('the lane was held')
     const loading = new ParkedTable(session, tables(), acquired.lease).load(session)
-    const late = new Promise((resolve) => setTimeout(resolve, 2_000))
+    const late = new Promise((resolve) => setTimeout(resolve, 3_500))
     expect(await Promise.race([loading.catch(() => 'given up'), late])).toBeUndefined()
     await release()
     expect(await loading).toEqual([])
@@ -40,12 +40,12 @@ test('G1: a relay that reads for long what waits aside keeps its lane meanwhile,
   await at.emit('missing', 'k', '1')
   expect(await at.relay().drain()).toEqual({ published: 0, parked: 1 })
   const release = await holdParked(at)
-  const relay = at.relay({ leaseMs: 1_000 })
+  const relay = at.relay({ leaseMs: 4_000 })
   await relay.start()
   const [before] = await at.query<{ epoch: string; expires_at: Date }>(
     'SELECT epoch, expires_at FROM oncebox.relay_cursor',
   )
-  const standby = at.relay({ leaseMs: 1_000 })
+  const standby = at.relay({ leaseMs: 4_000 })
   await standby.start()
   await until(async () => (await readers(at)).length > 0, { what: 'the relay to read' })
   const renewed = async () => {

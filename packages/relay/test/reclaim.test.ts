@@ -125,10 +125,10 @@ describe.each(postgresVersions)('reclaiming on Postgres %i', (version) => {
   test('a reader that holds every leaf, as pg_dump does, stops the reclaiming but not the messages', async () => {
     await using at = await bench({ version })
     await at.relay(hasty).start()
-    await at.emit('t', 'k', '0')
     const reader = await at.open()
     await reader.query('begin isolation level repeatable read')
     await reader.query('lock table oncebox.outbox in access share mode')
+    await at.emit('t', 'k', '0')
     await emitUntil(at, async () => (await slot(at)) > 0)
     const leaf = 'outbox_0'
     const rows = await count(at, leaf)

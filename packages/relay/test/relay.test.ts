@@ -93,7 +93,7 @@ describe.each(postgresVersions)('a relay on Postgres %i', (version) => {
     await at.emit('t', 'k', '1')
     await published(at, 't', ['1'])
     await first.stop()
-    await until(() => second.state === 'holder', { what: 'the standby to hold the lane', deadlineMs: 2_000 })
+    await until(() => second.state === 'holder', { what: 'the standby to hold the lane', deadlineMs: 8_000 })
     await at.emit('t', 'k', '2')
     await published(at, 't', ['1', '2'])
   })

@@ -110,6 +110,9 @@ describe('a topic that has grown', () => {
     await relay.start()
     await at.emit('t', key, '1')
     await published(at, 't', ['1'])
+    const unwritten =
+      'select from oncebox.outbox, oncebox.relay_cursor where not pg_visible_in_snapshot(xid, last_snapshot)'
+    await until(async () => (await at.query(unwritten)).length === 0, { what: 'that to be written down' })
     grow()
     await pause(at)
     await repin(at, 6)

@@ -68,9 +68,9 @@ test('G1: only windows may take as long as a window', async () => {
   url.host = `127.0.0.1:${wire.port}`
   const pool = new pg.Pool({ connectionString: url.href, max: 1 })
   onTestFinished(() => pool.end())
-  const session = await Session.open(pool, { timeoutMs: 1_000, wireTimeoutMs: 60_000 })
+  const session = await Session.open(pool, { timeoutMs: 3_000, wireTimeoutMs: 60_000 })
   onTestFinished(() => session.close())
-  await session.wireRows('SELECT pg_sleep(1.5)', [], 'window', () => undefined)
+  await session.wireRows('SELECT pg_sleep(4)', [], 'window', () => undefined)
   wire.pause()
   await expect(session.rows('SELECT 1')).rejects.toThrow('timeout')
   wire.resume()

@@ -32,13 +32,13 @@ describe.skipIf(await kafkaMissing())('Kafka', () => {
     await kafka.start()
     await tool('org.apache.kafka.tools.ConsoleProducer', ['--topic', 'orders'], 'after\n')
     expect((await consume(2)).split('\n').sort()).toEqual(['', 'after', 'before'])
-  }, 90_000)
+  }, 180_000)
 
   test('stops in order and starts again', async () => {
     await kafka.stop()
     await kafka.start()
     expect(await consume(1)).toMatch(/before|after/)
-  }, 90_000)
+  }, 180_000)
 
   test('does not create topics by itself', async () => {
     expect(await tool('org.apache.kafka.tools.TopicCommand', ['--list'])).not.toContain('unknown')
@@ -53,5 +53,5 @@ describe.skipIf(await kafkaMissing())('Kafka', () => {
     const [first, second] = await Promise.all([testKafka(), testKafka()])
     expect(first).toEqual(second)
     expect(first.brokers[0]).toMatch(/:\d+$/)
-  }, 90_000)
+  }, 180_000)
 })
