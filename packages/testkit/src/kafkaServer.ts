@@ -47,7 +47,7 @@ export interface KafkaServer {
    * comes after two minutes at the latest. `input` is its standard input.
    */
   runTool(mainClass: string, args: readonly string[], options?: { input?: string }): Promise<JavaToolResult>
-  /** The server's log so far: warnings and errors. */
+  /** The server's log so far: warnings and errors, and what became of consumer groups. */
   log(): Promise<string>
   /** Kills the server and removes its data. Not to be started again. */
   remove(): Promise<void>

@@ -52,6 +52,20 @@ export async function takeSample(
   }
 }
 
+/** A line a session, for a problem: what it does or did last, since when, and what it waits for. */
+export async function whatSessionsDo(database: Tx): Promise<readonly string[]> {
+  const text = `
+    select concat_ws(' ', pid, state, 'for', round(extract(epoch from clock_timestamp() - state_change), 1), 's',
+      wait_event, 'behind ' || nullif(pg_blocking_pids(pid)::text, '{}'), left(regexp_replace(query, '\\s+', ' ', 'g'), 100)) as line
+    from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() order by state_change`
+  try {
+    const { rows } = await database.query<{ line: string }>(text)
+    return rows.map(({ line }) => line)
+  } catch (error) {
+    return [`they cannot be asked for: ${(error as Error).message}`]
+  }
+}
+
 /** 0 for a process that has ended, and where the system does not tell (it does on Linux). */
 async function residentMb(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')

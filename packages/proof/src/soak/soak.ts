@@ -7,7 +7,7 @@ import type { PartOptions, PartReport } from '../partReport.js'
 import { diceOf } from '../simulation/dice.js'
 import { startGuests } from './crewOfGuests.js'
 import { median, whatGrew } from './flatness.js'
-import { type Sample, takeSample } from './sample.js'
+import { type Sample, takeSample, whatSessionsDo } from './sample.js'
 
 const sampleEveryMs = 2_000
 const restBetweenFaultsMs = 5_000
@@ -18,6 +18,7 @@ const spareDiskBytes = 192 << 20
 const ring = { retentionMs: 20_000, leafWidthMs: 10_000 }
 /** A machine that is busy must not make consumers take each other for dead: whoever takes over goes by few messages at first. */
 const sessionTimeoutMs = 6_000
+const toldLogLines = 60
 
 export type SoakReport = PartReport & { readonly samples: readonly Sample[] }
 
@@ -59,7 +60,9 @@ export async function soak(
   const account = async (): Promise<string> => {
     const broker = stage.broker.pid === undefined ? 'has ended' : 'runs'
     const disk = `its disk, or that of Postgres, holds ${samples.at(-1)?.diskMb ?? '?'} of ${Math.round(diskBytes / 1e6)} MB`
-    return `${await crew.account()}\nthe broker ${broker}; ${disk}`
+    const groups = (await stage.broker.log()).split('\n').slice(-toldLogLines).join('\n  ')
+    const sessions = (await whatSessionsDo(bystander)).join('\n  ')
+    return `${await crew.account()}\nthe broker ${broker}; ${disk}\n  ${groups}\nsessions of the database\n  ${sessions}`
   }
   const stopWriting = keepWriting(stage, 30)
   while (seconds() < minutes * 60 && problems.length === 0) {
