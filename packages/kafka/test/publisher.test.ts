@@ -164,7 +164,9 @@ describe.skipIf(missing !== undefined)('publishing to a real Kafka through fault
     expect(await transport.partitions(topic)).toBe(1)
     slow.delayMs = 0
     slow.pause()
-    server.pause()
+    // The tests behind it need the broker, too, when this one fails.
+    onTestFinished(() => server.resume())
+    await server.pause()
     const started = performance.now()
     expect(statuses(await transport.publish([record(topic, '2')]))).toEqual(new Set(['failed']))
     await expect(transport.partitions(topic)).rejects.toMatchObject({ code: 'TRANSPORT_UNREACHABLE' })

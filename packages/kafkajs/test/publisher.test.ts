@@ -120,12 +120,14 @@ describe.skipIf(missing !== undefined)('publishing to a real Kafka', () => {
   it('fails within the request timeout when the broker hangs, and goes on when it answers again', async () => {
     const server = await startKafka()
     onTestFinished(() => server.remove())
+    const patient = kafkajs({ brokers: server.brokers })
+    onTestFinished(() => patient.close())
+    await patient.createTopic('hangs', 1)
     const transport = kafkajs({ brokers: server.brokers, requestTimeoutMs: 2000, connectionTimeoutMs: 1000 })
     onTestFinished(() => transport.close())
-    await transport.createTopic('hangs', 1)
     const acked = async (value: string) => (await transport.publish([record('hangs', value)]))[0]?.status === 'acked'
     await until(() => acked('1'), { what: 'a first publish', deadlineMs: 30_000 })
-    server.pause()
+    await server.pause()
     const started = performance.now()
     const [outcome] = await transport.publish([record('hangs', '2')])
     expect(outcome).toMatchObject({ status: 'failed', code: 'TRANSPORT_UNREACHABLE' })

@@ -13,7 +13,9 @@ const endDeadlineMs = 60_000
 export interface KafkaProcess {
   readonly pid: number
   readonly ended: boolean
-  signal(signal: 'SIGSTOP' | 'SIGCONT'): void
+  /** SIGSTOP. Resolves when it has stopped: on a busy machine it answers requests for a while after the signal. */
+  pause(): Promise<void>
+  resume(): void
   /** Sends the signal and waits for the end; one that has ended is fine. */
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>
 }
@@ -62,7 +64,11 @@ export async function startKafkaProcess(
     get ended() {
       return hasEnded(child)
     },
-    signal: (signal) => void child.kill(signal),
+    async pause() {
+      child.kill('SIGSTOP')
+      await until(() => hasEnded(child) || hasStopped(pid), { what: `Kafka (pid ${pid}) to stop` })
+    },
+    resume: () => void child.kill('SIGCONT'),
     async end(signal) {
       if (!hasEnded(child)) child.kill(signal)
       // One that is paused would not see the SIGTERM.
@@ -71,6 +77,12 @@ export async function startKafkaProcess(
       reaper.watch(undefined)
     },
   }
+}
+
+/** Where the system tells no states of processes (it does on Linux), it is taken for stopped. */
+async function hasStopped(pid: number): Promise<boolean> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => 'State:\tT')
+  return /^State:\tT/m.test(status)
 }
 
 function hasEnded(child: ChildProcess): boolean {

@@ -38,8 +38,8 @@ export interface KafkaServer {
   kill(): Promise<void>
   /** Starts again on the same port and data. A running server is an error. */
   start(): Promise<void>
-  /** SIGSTOP: connections stay open and nothing answers. */
-  pause(): void
+  /** SIGSTOP: connections stay open, and from when it resolves on nothing answers. */
+  pause(): Promise<void>
   /** SIGCONT. */
   resume(): void
   /**
@@ -103,8 +103,8 @@ function serve({ runtime, layout, home, reaper, begin, first }: Parts): KafkaSer
       if (!running.ended) throw new Error(`Kafka on port ${layout.port} is already running`)
       running = await begin(layout)
     },
-    pause: () => running.signal('SIGSTOP'),
-    resume: () => running.signal('SIGCONT'),
+    pause: () => running.pause(),
+    resume: () => running.resume(),
     runTool: (mainClass, args, toolOptions) => runJavaTool(runtime, mainClass, args, toolOptions),
     log: () => readFile(layout.logFile, 'utf8'),
     async remove() {

@@ -221,7 +221,7 @@ export const faults: readonly Fault[] = [
   {
     name: 'broker: paused past the sessions of its clients',
     async inflict({ broker }) {
-      broker.pause()
+      await broker.pause()
       await sleep(tooLongMs)
       broker.resume()
     },
