@@ -1,6 +1,12 @@
 import { isIP } from 'node:net'
 import { type Broker, Connection, type ConnectionOptions, NetworkError } from '@platformatic/kafka'
 
+/**
+ * How long a connection may be silent before TCP asks whether the broker is there, ten times, once a second. A join waits for as
+ * long as a rebalance lasts; without it, a broker whose host has vanished would be waited for as long.
+ */
+const keepAliveMs = 10_000
+
 /** The library's own limit of a request; ours, given with each request, are always shorter. */
 const neverMs = 2 ** 31 - 1
 
@@ -57,6 +63,7 @@ export class Connections {
 async function connect(connection: Connection, { host, port }: Broker): Promise<Connection> {
   try {
     await connection.connect(host, port)
+    connection.socket.setKeepAlive(true, keepAliveMs)
     return connection
   } catch (error) {
     connection.socket?.destroy()

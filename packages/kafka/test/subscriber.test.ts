@@ -2,7 +2,7 @@ import { type Clock, type Logger, silentLogger, systemClock } from '@oncebox/cor
 import { type KafkaOptions, kafka } from '@oncebox/kafka'
 import { kafkajs } from '@oncebox/kafkajs'
 import { freePort, startKafka, startProxy, until } from '@oncebox/testkit'
-import { kafkaMissing, testKafka, uniqueName } from '@oncebox/testkit/harness'
+import { kafkaMissing, keepAliveAsksInMs, keepAliveUnknown, testKafka, uniqueName } from '@oncebox/testkit/harness'
 import type { BatchHandler, OutgoingRecord, TopicPartition } from '@oncebox/transport'
 import kafkaClient, { type Admin } from 'kafkajs'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
@@ -338,6 +338,11 @@ describe.skipIf(missing !== undefined)('subscribing to a real Kafka', () => {
     const subscription = await first.start()
     onTestFinished(() => subscription.stop({ deadlineMs: 1000 }))
     await until(() => first.assigned.length === 1, { what: 'the first assignment', deadlineMs: 20_000 })
+    if (keepAliveUnknown() === undefined) {
+      const asks = () => keepAliveAsksInMs('remote', wire.port).filter((each) => each !== null)
+      await until(() => asks().length > 1, { what: 'connections on which TCP asks whether the broker is there' })
+      expect(Math.max(...asks())).toBeLessThanOrEqual(10_000)
+    }
     wire.holdBack()
     const second = await consumer()
     const other = await second.start()

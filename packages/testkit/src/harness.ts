@@ -11,6 +11,8 @@ import { urlAs } from './roleLogins.js'
 import { createSharedServers, offeredServers, type SharedServers } from './sharedServers.js'
 import { until } from './until.js'
 
+export { keepAliveAsksInMs, keepAliveUnknown } from './keepAlive.js'
+
 /**
  * The versions every SQL statement of this project is tested on, for `describe.each`: 18 and 15, or those that
  * `ONCEBOX_POSTGRES_VERSIONS` names (`14,16,17`).
