@@ -1,4 +1,4 @@
-import { type Logger, OnceboxError, silentLogger, type Tx } from '@oncebox/core'
+import { classifyDatabaseError, type Logger, OnceboxError, silentLogger, systemClock, type Tx } from '@oncebox/core'
 import { readApplied } from './appliedMigrations.js'
 import { migrationFailure } from './migrationFailure.js'
 import { type Migration, readMigrations } from './migrationFiles.js'
@@ -14,7 +14,19 @@ export interface MigrateOptions {
   readonly logger?: Logger
   /** The migrations to apply. Default: the files of this package. For tests. */
   readonly migrations?: readonly Migration[]
+  /**
+   * How long to go on trying while transactions hold tables that a migration needs for itself, in milliseconds. Default
+   * three minutes.
+   */
+  readonly lockPatienceMs?: number
 }
+
+/**
+ * Whoever writes waits behind a migration that waits for its table: it waits for so long, milliseconds, then lets them through
+ * for the pause, and tries again. A `lock_timeout` that the session has already stays.
+ */
+const lockTimeoutMs = 2_000
+const lockPauseMs = 1_000
 
 /** What `migrate` did. */
 export interface MigrateResult {
@@ -31,7 +43,8 @@ export interface MigrateResult {
 /**
  * Brings the schema to the version of this package. Opens one transaction for each migration on `client` by BEGIN and
  * COMMIT, so `client` has to be one session (not a pool) without an open transaction. Any number of processes may run
- * it at once, also through a pooler in transaction mode. With nothing to do it only reads.
+ * it at once, also through a pooler in transaction mode, and while everything else runs: a migration that waits for a
+ * table holds writers up for two seconds at most. With nothing to do it only reads.
  *
  * @throws OnceboxError `MIGRATION_FAILED` with file, line and SQLSTATE (that migration is rolled back, those before it
  *   stay), `MIGRATION_CHANGED`, `MIGRATION_MISSING`, `INVALID_SETTING`, `DATABASE_NOT_PRIMARY`.
@@ -44,7 +57,9 @@ export async function migrate(client: Tx, options: MigrateOptions = {}): Promise
   const standby = await isStandby(client)
   const applied: { version: number; name: string }[] = []
   for (;;) {
-    const step = standby ? await nothingToDo(client, schema, files) : await migrateOnce(client, schema, files)
+    const step = standby
+      ? await nothingToDo(client, schema, files)
+      : await whenFree(client, schema, files, { logger, ...options })
     if (step.done === null) {
       const { databaseVersion, codeVersion } = step.plan
       const fields = { schema, databaseVersion: databaseVersion ?? 0, codeVersion }
@@ -80,6 +95,26 @@ interface Step {
   readonly done: Migration | null
 }
 
+/** Again and again while a table that is needed is in use, until the patience is at its end. */
+async function whenFree(
+  client: Tx,
+  schema: string,
+  files: readonly Migration[],
+  { logger, lockPatienceMs = 180_000 }: { readonly logger: Logger; readonly lockPatienceMs?: number },
+): Promise<Step> {
+  const start = systemClock.now()
+  for (;;) {
+    try {
+      return await migrateOnce(client, schema, files)
+    } catch (error) {
+      const inUse = classifyDatabaseError(error) === 'lockTimeout'
+      if (!inUse || systemClock.now() - start + lockPauseMs > lockPatienceMs) throw error
+      logger.warn({ schema }, 'a transaction holds a table that a migration needs: trying again')
+      await systemClock.sleep(lockPauseMs)
+    }
+  }
+}
+
 /** One transaction: lock, look, apply the first pending migration if there is one. */
 async function migrateOnce(client: Tx, schema: string, files: readonly Migration[]): Promise<Step> {
   // Whatever the session's defaults are: the state has to be read as it is once the lock is held.
@@ -103,6 +138,9 @@ async function migrateOnce(client: Tx, schema: string, files: readonly Migration
 async function apply(client: Tx, schema: string, migration: Migration): Promise<void> {
   await prepareSchema(client, schema)
   await client.query("SELECT set_config('search_path', $1, true)", [searchPath(schema)])
+  await client.query("SELECT set_config('lock_timeout', $1, true) WHERE current_setting('lock_timeout') = '0'", [
+    `${lockTimeoutMs}ms`,
+  ])
   try {
     await client.query(migration.sql)
   } catch (error) {

@@ -14,7 +14,10 @@ export function migrationFailure(schema: string, migration: Migration, error: un
   const where = line === null ? migration.file : `${migration.file}, line ${line},`
   const why = state === undefined ? '' : ` with SQLSTATE ${state}: ${(error as Error).message}`
   return new OnceboxError('MIGRATION_FAILED', `Migration ${where} failed in schema ${JSON.stringify(schema)}${why}`, {
-    next: 'Nothing of it was kept; remove the cause and run migrate again.',
+    next:
+      classifyDatabaseError(error) === 'lockTimeout'
+        ? 'Nothing of it was kept. A transaction holds a table of the schema: let it end, or end it (pg_stat_activity, the oldest xact_start), and run migrate again.'
+        : 'Nothing of it was kept; remove the cause and run migrate again.',
     cause: error,
   })
 }

@@ -16,6 +16,15 @@ import { sessions, transactionPooler } from './sessions.js'
 const all = Array.from({ length: currentVersion }, (_, index) => index + 1)
 const states = async (tx: Tx, schema = 'oncebox') => (await plan(tx, { schema })).migrations.map(({ state }) => state)
 
+/** Who waits to have the outbox for itself. */
+async function waiting(tx: Tx): Promise<readonly object[]> {
+  const { rows } = await tx.query(
+    `SELECT pid FROM pg_locks
+     WHERE NOT granted AND relation = 'oncebox.outbox'::regclass AND mode = 'AccessExclusiveLock'`,
+  )
+  return rows
+}
+
 function migrationOf(version: number, name: string, sql: string): Migration {
   return { version, name, file: `${String(version).padStart(4, '0')}_${name}.sql`, sql, checksum: checksumOf(sql) }
 }
@@ -144,6 +153,31 @@ describe.each(postgresVersions)('migrate on Postgres %i', (version) => {
 
     const without = readMigrations().filter((migration) => migration.version !== 3)
     await expect(migrate(client, { migrations: without })).rejects.toMatchObject({ code: 'MIGRATION_MISSING' })
+  })
+
+  test('a migration that needs a table which a transaction holds lets writers through, and comes in when it ends', async () => {
+    await using database = await testDatabase({ version })
+    await using open = sessions(database.url)
+    const [client, reader] = [await open.open(), await open.open()]
+    await migrate(client)
+    const migrations = [
+      ...readMigrations(),
+      migrationOf(currentVersion + 1, 'alone', 'LOCK TABLE outbox IN ACCESS EXCLUSIVE MODE'),
+    ]
+    await reader.query('BEGIN')
+    await reader.query('LOCK TABLE oncebox.outbox IN ACCESS SHARE MODE')
+    await expect(migrate(client, { migrations, lockPatienceMs: 0 })).rejects.toMatchObject({
+      code: 'MIGRATION_FAILED',
+      next: expect.stringContaining('xact_start'),
+    })
+    const migrating = migrate(client, { migrations })
+    await until(async () => (await waiting(database.pool)).length === 1, { what: 'it to wait' })
+    // Behind it in the queue, and then past it.
+    await database.pool.query(`SELECT oncebox.emit('t', 'k', 'x', '1'::text)`)
+    expect(await Promise.race([migrating, 'waiting'])).toBe('waiting')
+    await reader.query('ROLLBACK')
+    expect((await migrating).applied).toHaveLength(1)
+    expect((await client.query('SHOW lock_timeout')).rows).toEqual([{ lock_timeout: '0' }])
   })
 
   test('a migration that was passed over is refused', async () => {
