@@ -135,8 +135,8 @@ async function faultyRun(database: MigratedDatabase): Promise<void> {
     await relay.drain()
     words.hear('metrics', await metrics.text())
   } finally {
-    await relay.stop({ deadlineMs: 2_000 })
-    await consumer.stop({ deadlineMs: 2_000 })
+    await relay.stop({ deadlineMs: 30_000 })
+    await consumer.stop({ deadlineMs: 30_000 })
   }
 }
 

@@ -100,8 +100,12 @@ describe.skipIf(await kafkaMissing())('without Kafka', { timeout: 180_000 }, () 
 
     await kafka.kill()
     await emitSql(database, { topic: 'orders', key: 'o-1', payload: 'second' })
-    await becomes(503)
-    expect(await (await get('/readyz')).text()).toMatch(/^relay: lane 0 gets no acknowledgement for \d+ s$/m)
+    const unacknowledged = /^relay: lane 0 gets no acknowledgement for \d+ s$/m
+    await until(async () => unacknowledged.test(await (await get('/readyz')).text()), {
+      what: '/readyz to say that nothing is acknowledged',
+      deadlineMs: 60_000,
+    })
+    expect((await get('/readyz')).status).toBe(503)
     expect((await get('/livez')).status).toBe(200)
     expect(relay.process.exitCode).toBeNull()
 

@@ -91,7 +91,7 @@ test('a replay keeps to its rate, says how to go on when it is stopped, and goes
   await using database = await migratedDatabase()
   const ids = await emitSql(database, { topic: 'orders', key: 'a', payload: '{}' }, 60)
   const args = ['replay', '--topic', 'orders', '--yes', '--json']
-  const slow = startOncebox([...args, '--rate', '20'], database)
+  const slow = startOncebox([...args, '--rate', '2'], database)
   const stopped = new Promise<void>((resolve) => {
     slow.process.stderr?.on('data', () => slow.stderr().split('\n').length > 2 && resolve())
   })

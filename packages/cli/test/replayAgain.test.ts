@@ -85,7 +85,7 @@ test('G3: a group handles messages again, each once more and in order, through k
 
   const requested = async () =>
     Number((await pool.query('SELECT count(*)::int AS count FROM oncebox.replay_request')).rows[0].count)
-  const first = startOncebox([...asked, '--yes', '--rate', '40'], database)
+  const first = startOncebox([...asked, '--yes', '--rate', '4'], database)
   await until(async () => (await requested()) >= 8, { what: 'some to be asked for', deadlineMs: 20_000 })
   first.process.kill('SIGKILL')
   await first.ended

@@ -199,10 +199,13 @@ describe('pgDatabase', () => {
   })
 
   it('does not give a connection back to the pool whose ROLLBACK was not answered', async () => {
-    const pool = new pg.Pool({ connectionString: test.url, query_timeout: 100 })
+    const pool = new pg.Pool({ connectionString: test.url })
     const error = await failure(
-      pgDatabase(pool).transaction(async ({ tx }) => {
+      pgDatabase(pool).transaction(async ({ trx, tx }) => {
         await write(tx, 'a')
+        // From here on: what comes before may take as long as it takes.
+        const { connectionParameters } = trx as unknown as { connectionParameters: { query_timeout: number } }
+        connectionParameters.query_timeout = 100
         await tx.query('select pg_sleep(20)')
       }),
     )

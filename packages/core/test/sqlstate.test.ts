@@ -71,7 +71,7 @@ describe('errors of a real Postgres', () => {
     const [one, two] = [await connect(), await connect({ lock_timeout: 1, statement_timeout: 5_000 })]
     await one.query('select pg_advisory_lock(7)')
     expect(classifyDatabaseError(await failure(two.query('select pg_advisory_lock(7)')))).toBe('lockTimeout')
-    await two.query("set statement_timeout = '1ms'; set lock_timeout = 0")
+    await two.query("set lock_timeout = 0; set statement_timeout = '1ms'")
     const error = await failure(two.query('select pg_advisory_lock(7)'))
     expect(sqlState(error)).toBe('57014')
     expect(classifyDatabaseError(error)).toBe('other')
@@ -166,8 +166,9 @@ describe('errors of a real Postgres', () => {
   })
 
   it('a connection that the pool cannot give in time, or that never answers, is unavailable', async () => {
-    const pool = new pg.Pool({ connectionString: server.url, max: 1, connectionTimeoutMillis: 500 })
+    const pool = new pg.Pool({ connectionString: server.url, max: 1 })
     const client = await pool.connect()
+    pool.options.connectionTimeoutMillis = 500
     const waited = await failure(pool.connect())
     client.release()
     await pool.end()
@@ -190,7 +191,7 @@ describe('errors of a real Postgres', () => {
 
   it('a statement that gets no answer in time is unavailable', async () => {
     const client = await connect({ query_timeout: 100 })
-    const error = await failure(client.query('select pg_sleep(1)'))
+    const error = await failure(client.query('select pg_sleep(20)'))
     expect(classifyDatabaseError(error)).toBe('unavailable')
     expect(classifyTransactionError(error)).toBe('other')
   })

@@ -228,7 +228,10 @@ describe.skipIf(browserMissing() ?? (await kafkaMissing()))('the dashboard in a 
       )
       return rows[0].invoices
     }
-    await until(async () => (await invoices()) === 20, { what: 'the ten orders of the key to be billed again' })
+    await until(async () => (await invoices()) === 20, {
+      what: 'the ten orders of the key to be billed again',
+      deadlineMs: 60_000,
+    })
     const { rows } = await stage.database.pool.query(`SELECT asked_by, why FROM oncebox.replay_run`)
     expect(rows).toEqual([{ asked_by: 'ada', why: 'rates were wrong' }])
     expect(complaints).toEqual([])

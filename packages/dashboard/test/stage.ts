@@ -113,7 +113,7 @@ export async function openStage(): Promise<Stage> {
     )
     return rows[0]?.parked === 2 && rows[0].invoices === 110
   }
-  await until(settled, { what: 'every order but those of one key to be billed', deadlineMs: 30_000 })
+  await until(settled, { what: 'every order but those of one key to be billed', deadlineMs: 120_000 })
 
   const serve = async (options: Partial<DashboardOptions> = {}, mount = ''): Promise<string> => {
     const dashboard = createDashboard({

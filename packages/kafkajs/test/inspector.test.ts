@@ -40,7 +40,7 @@ describe.skipIf(await kafkaMissing())('what a real Kafka says about its topics, 
     const [host = '', port] = ((await testKafka()).brokers[0] ?? '').split(':')
     const wire = await startProxy({ target: { host, port: Number(port) } })
     onTestFinished(() => wire.close())
-    const inspector = kafkajsInspector({ brokers: [`127.0.0.1:${wire.port}`], connectionTimeoutMs: 2_000 })
+    const inspector = kafkajsInspector({ brokers: [`127.0.0.1:${wire.port}`], connectionTimeoutMs: 10_000 })
     onTestFinished(() => inspector.close())
     wire.refuse(true)
     await expect(inspector.topics([])).rejects.toMatchObject({ code: 'TRANSPORT_UNREACHABLE' })

@@ -5,7 +5,7 @@ import { createOutbox } from '@oncebox/outbox'
 import { migrate } from '@oncebox/schema'
 import { type TestDatabase, testDatabase } from '@oncebox/testkit/harness'
 import { memoryTransport } from '@oncebox/transport/memory'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { type AdapterKit, type AdapterTraits, failureOf } from './adapterKit.js'
 
@@ -254,13 +254,15 @@ export function describeAdapter<Trx>(
     describe('its transactions', () => {
       it('commit what the work wrote, in READ COMMITTED, and give back its result', async () => {
         await test.pool.query(`alter database ${test.name} set default_transaction_isolation = 'serializable'`)
+        onTestFinished(async () => {
+          await test.pool.query(`alter database ${test.name} reset default_transaction_isolation`)
+        })
         const result = await kit.database.transaction(async ({ trx, tx }) => {
           await kit.insert(trx, 'a')
           await write(tx, 'b')
           expect(await notes()).toEqual([])
           return (await tx.query('select current_setting($1::text) as the_level', ['transaction_isolation'])).rows
         })
-        await test.pool.query(`alter database ${test.name} reset default_transaction_isolation`)
         expect(result).toEqual([{ the_level: 'read committed' }])
         expect(await notes()).toEqual(['a', 'b'])
       })

@@ -8,7 +8,11 @@ import { failureOf } from './adapterKit.js'
 import { describeAdapter } from './adapterSuite.js'
 import { type Prisma, PrismaClient } from './prisma/generated/client.js'
 
-const clientOf = (url: string) => new PrismaClient({ adapter: new PrismaPg({ connectionString: url, max: 2 }) })
+const clientOf = (url: string) =>
+  new PrismaClient({
+    adapter: new PrismaPg({ connectionString: url, max: 2 }),
+    transactionOptions: { maxWait: 60_000, timeout: 60_000 },
+  })
 
 /** For a transaction that its time limit is to end. */
 async function queryForever(trx: Prisma.TransactionClient): Promise<never> {
@@ -63,7 +67,7 @@ it('Prisma: a transaction that its own timeout ended has ended', async () => {
 it('Prisma: its limits of a transaction are lifted for a consumer’s', async () => {
   await using test = await testDatabase()
   const adapter = new PrismaPg({ connectionString: test.url })
-  const prisma = new PrismaClient({ adapter, transactionOptions: { timeout: 1 } })
+  const prisma = new PrismaClient({ adapter, transactionOptions: { maxWait: 60_000, timeout: 1 } })
   const { rows } = await prismaDatabase(prisma).transaction(async ({ tx }) => {
     // One that began later and has the limit is over, so the limit has passed for this one too.
     expect(isOnceboxError(await failureOf(prisma.$transaction(queryForever)), 'TRANSACTION_ENDED')).toBe(true)

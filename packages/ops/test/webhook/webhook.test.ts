@@ -90,7 +90,7 @@ test('more kinds of notices than fit are told together, and none is lost', async
 test('a receiver that fails, hangs, breaks off and redirects gets the same request until it accepts it', async () => {
   await using receiver = await startReceiver()
   await using elsewhere = await startReceiver()
-  const notifier = notify(receiver, { timeoutMs: 2_000 })
+  const notifier = notify(receiver, { timeoutMs: 5_000 })
   const tell = notifier.consumerEvents('billing')
   let tries = 0
   for (const answer of [500, 'hang', 'cut', 404] as const) {

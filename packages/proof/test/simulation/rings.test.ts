@@ -33,7 +33,7 @@ let observer: pg.Client
 let clients: pg.Client[]
 
 beforeAll(async () => {
-  server = await startPostgres({ settings: { fsync: 'off' } })
+  server = await startPostgres({ settings: { fsync: 'off', autovacuum: 'off' } })
   pool = new pg.Pool({ connectionString: server.url })
   const connected = async (): Promise<pg.Client> => {
     const client = new pg.Client({ connectionString: server.url })
