@@ -21,7 +21,7 @@ export function ownDatabase(database: TestDatabase, closes: (() => Promise<unkno
   return pgDatabase(own)
 }
 
-/** On a slow machine, too, some transactions are to get through between two. */
+/** Then it leaves them alone: on a slow machine hardly any transaction gets through between two. */
 const mostKills = 150
 
 /** Terminates a random session of `ownDatabase` again and again, until the answer is called; it resolves to how many. */

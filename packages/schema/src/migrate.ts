@@ -43,8 +43,8 @@ export interface MigrateResult {
 /**
  * Brings the schema to the version of this package. Opens one transaction for each migration on `client` by BEGIN and
  * COMMIT, so `client` has to be one session (not a pool) without an open transaction. Any number of processes may run
- * it at once, also through a pooler in transaction mode, and while everything else runs: a migration that waits for a
- * table holds writers up for two seconds at most. With nothing to do it only reads.
+ * it at once, also through a pooler in transaction mode, and while everything else runs: a migration waits for
+ * a table for two seconds at a time, or for the session's own `lock_timeout`, and lets writers through in between. With nothing to do it only reads.
  *
  * @throws OnceboxError `MIGRATION_FAILED` with file, line and SQLSTATE (that migration is rolled back, those before it
  *   stay), `MIGRATION_CHANGED`, `MIGRATION_MISSING`, `INVALID_SETTING`, `DATABASE_NOT_PRIMARY`.
@@ -59,7 +59,7 @@ export async function migrate(client: Tx, options: MigrateOptions = {}): Promise
   for (;;) {
     const step = standby
       ? await nothingToDo(client, schema, files)
-      : await whenFree(client, schema, files, { logger, ...options })
+      : await whenFree(client, schema, files, { ...options, logger })
     if (step.done === null) {
       const { databaseVersion, codeVersion } = step.plan
       const fields = { schema, databaseVersion: databaseVersion ?? 0, codeVersion }
