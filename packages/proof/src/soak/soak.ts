@@ -74,8 +74,15 @@ export async function soak(
     await next.inflict(stage).catch((error: Error) => problems.push(`${next.name}: ${error.message}`))
     inflicted++
     const tookMs = await recovered(stage).catch((error: Error) => error)
-    if (tookMs instanceof Error) problems.push(`after ${next.name}: ${tookMs.message}\n${await account()}`)
-    else recoveries.push(tookMs)
+    if (tookMs instanceof Error) {
+      const told = await account()
+      // Still under load, so that what ends by itself is told from what the end of the load would mend.
+      const later = await recovered(stage).then(
+        (ms) => `it went on ${Math.round(ms)} ms later`,
+        () => 'it did not go on for another minute',
+      )
+      problems.push(`after ${next.name}: ${tookMs.message}; ${later}\n${told}`)
+    } else recoveries.push(tookMs)
     problems.push(...crew.deserters())
     fault = null
     progress(`${Math.round(seconds())} s: ${next.name}`)
