@@ -26,6 +26,7 @@ test('what waits aside may take longer to read than any other statement', async 
     const acquired = await acquire(session, tables(), own)
     if (acquired === null) throw new Error('the lane was held')
     const loading = new ParkedTable(session, tables(), acquired.lease).load(session)
+    // Longer than any other statement of this session may take.
     const late = new Promise((resolve) => setTimeout(resolve, 3_500))
     expect(await Promise.race([loading.catch(() => 'given up'), late])).toBeUndefined()
     await release()
